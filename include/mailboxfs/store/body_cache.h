@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/fd.h"
+
+namespace mailboxfs::store {
+
+// A body that can be read: the file descriptor stays valid whatever happens to the cache
+// (eviction unlinks, open descriptors live on). Bytes [0, size) are the body. Immutable;
+// thread-safe (use pread or splice with offsets).
+class BodyFile {
+ public:
+  BodyFile(base::UniqueFd fd, uint64_t size) : fd_(std::move(fd)), size_(size) {}
+  int fd() const { return fd_.get(); }
+  uint64_t size() const { return size_; }
+
+ private:
+  base::UniqueFd fd_;
+  uint64_t size_;
+};
+
+// A body that is being downloaded to a temporary file. Thread-bound, but for fd(), which
+// other threads may read from up to what they know to be written.
+class BodyWriter {
+ public:
+  virtual ~BodyWriter() = default;                  // Not committed: the temporary file is removed.
+  virtual void Append(std::string_view bytes) = 0;  // Throws kDisk, kDiskFull.
+  virtual uint64_t written() const = 0;
+  virtual int fd() const = 0;
+  // Starts over at 0.
+  virtual void Reset() = 0;
+  // Adds the footer (identity, size, checksum), renames the file into the cache, evicts what
+  // is too much. If the file cannot enter the cache (disk full) it is served unlinked all
+  // the same. Returns the body.
+  virtual std::shared_ptr<BodyFile> Commit() = 0;
+};
+
+struct CacheStatus {
+  uint64_t bytes = 0;  // On disk (allocated blocks).
+  uint64_t limit = 0;
+  uint64_t bodies = 0;
+  uint64_t hits = 0, misses = 0, evicted = 0, corrupt = 0;
+};
+
+// The bodies that are held: one file each in 2-hex-digit directories (0700/0600), named for
+// the inode, with a footer after the body that carries the index's id, the inode, the size
+// and a 128-bit XXH3 checksum. An LRU database (disposable, rebuilt by scanning) counts disk
+// blocks; over the limit the least recently used are unlinked down to 90 %. A body is
+// checked once per process before it is first served; one that fails counts as absent and is
+// removed. Thread-safe. Throws Error: kDisk, kDiskFull.
+class BodyCache {
+ public:
+  struct Options {
+    std::string directory;    // Created 0700.
+    std::string index_id;     // Bodies of another index are removed at opening.
+    uint64_t size_limit = 0;  // Bytes.
+  };
+  static std::unique_ptr<BodyCache> Open(const Options& options);
+  virtual ~BodyCache() = default;
+
+  // The body if it is held and sound; counts as a use.
+  virtual std::shared_ptr<BodyFile> Find(uint64_t ino) = 0;
+  // Cheap, without check: for `user.mailboxfs.cached`.
+  virtual bool Contains(uint64_t ino) = 0;
+  // On a full disk the temporary file is an unlinked one in $TMPDIR; that is logged once.
+  virtual std::unique_ptr<BodyWriter> Create(uint64_t ino) = 0;
+  virtual void Remove(uint64_t ino) = 0;
+  virtual CacheStatus GetStatus() = 0;
+};
+
+}  // namespace mailboxfs::store

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/model/types.h"
+
+namespace mailboxfs::store {
+
+// Inode number = SQLite row id (AUTOINCREMENT): stable over mounts, never used twice. The
+// root is kRootIno; all others are above kReservedInos.
+using Ino = uint64_t;
+inline constexpr Ino kRootIno = 1;
+inline constexpr Ino kReservedInos = 1000;
+
+enum class NodeKind { kMailbox, kFolder, kMessage };
+
+// One entry of the tree. mtime and ctime are the same, see SEMANTICS.md.
+struct Node {
+  Ino ino = 0;
+  Ino parent = 0;  // kRootIno for a mailbox.
+  NodeKind kind = NodeKind::kMessage;
+  std::string name;   // File name: sanitised, unique in its parent.
+  int64_t mtime = 0;  // Message: INTERNALDATE. Directory: last change of its contents (wall clock, seconds).
+  uint64_t size = 0;  // Message: exact if size_exact, else the server's estimate. Directory: 0.
+  bool size_exact = false;
+  model::Uid uid = 0;  // Message only.
+};
+
+// What only some questions need.
+struct MessageDetails {
+  std::string flags;
+  std::string message_id;
+};
+
+// A folder's state in the index.
+struct Folder {
+  Ino ino = 0;
+  Ino mailbox = 0;
+  std::string id;  // The server's name: the key within the mailbox.
+  bool selectable = true;
+  model::FolderState listed;  // As of the last complete listing; uid_validity 0 if there was none.
+  int64_t listed_at = 0;      // Wall clock, seconds; 0: never completely.
+  int64_t scanned_at = 0;     // Last comparison of all UIDs and flags.
+  uint64_t messages = 0;
+};
+
+struct Mailbox {
+  Ino ino = 0;
+  std::string key;        // "account/address": identity.
+  std::string name;       // Directory name.
+  int64_t listed_at = 0;  // When the folder list was last complete; 0: never.
+};
+
+// A new folder or message with its file name chosen already.
+struct NewFolder {
+  std::string id;
+  std::string parent_id;  // Empty: directly in the mailbox. Parents come before children.
+  std::string name;
+  bool selectable = true;
+};
+struct NewMessage {
+  model::Uid uid = 0;
+  std::string name;
+  std::string flags;
+  std::string message_id;
+  int64_t internal_date = 0;
+  uint64_t size_estimate = 0;
+  std::string header;  // Only its digest is kept, to match again after a UIDVALIDITY change.
+};
+
+// A name that has gone: what the kernel must be told.
+struct Removed {
+  Ino ino = 0;
+  Ino parent = 0;
+  std::string name;
+};
+
+// The persistent index: names, inodes, dates, sizes, flags of all that has been seen. One
+// SQLite database (WAL, synchronous=NORMAL), schema-versioned, crash-safe: each method that
+// changes it is one transaction. Thread-safe; reads do not wait for a writer. Throws Error:
+// kDisk, kDiskFull, kCorrupt, kConfig (another daemon holds it, or a newer version wrote it).
+class Index {
+ public:
+  // Opens or creates `directory`/index.db (directory 0700) and takes the directory's lock.
+  static std::unique_ptr<Index> Open(const std::string& directory);
+  virtual ~Index() = default;
+
+  // Random, made with the database: cached bodies carry it, so that a body can never be
+  // taken for that of another index's inode.
+  virtual std::string id() const = 0;
+
+  // -- Reading.
+  virtual std::optional<Node> Get(Ino ino) = 0;
+  virtual std::optional<Node> Find(Ino parent, std::string_view name) = 0;
+  virtual std::optional<Node> FindUid(Ino folder, model::Uid uid) = 0;
+  // Children with ino > `after`, ascending, at most `limit`: one range query.
+  virtual std::vector<Node> List(Ino parent, Ino after, size_t limit) = 0;
+  virtual std::optional<MessageDetails> Details(Ino message) = 0;
+  virtual std::optional<Folder> GetFolder(Ino folder) = 0;
+  virtual std::optional<Folder> FindFolder(Ino mailbox, std::string_view id) = 0;
+  virtual std::vector<Folder> Folders(Ino mailbox) = 0;
+  virtual std::optional<Mailbox> GetMailbox(Ino mailbox) = 0;
+  // UIDs in ascending order.
+  virtual std::vector<model::Uid> Uids(Ino folder) = 0;
+  virtual uint64_t CountMessages() = 0;
+
+  // -- Mailboxes. Keeps the inode of a known key; renames if the name differs.
+  virtual Ino EnsureMailbox(std::string_view key, std::string_view name, int64_t now) = 0;
+
+  // -- Folder list: makes the mailbox's folders exactly `folders`; sets listed_at = now. A known
+  // id keeps inode and name. `names` of siblings must be unique. Returns what has gone.
+  virtual std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) = 0;
+
+  // -- Messages. BeginListing tells which UIDVALIDITY the following calls belong to. If it is
+  // a new one, the folder's old messages are set aside; AddMessages then matches each new
+  // message with them by Message-ID, INTERNALDATE, estimated size and header digest: a match
+  // keeps inode, name and exact size and gets the new UID; FinishListing drops the rest.
+  // Until then set-aside messages stay visible. Returns the known UIDs, ascending.
+  virtual std::vector<model::Uid> BeginListing(Ino folder, model::UidValidity uid_validity) = 0;
+  // Names already taken in the folder get "~2", "~3", ... before the ".uid.eml" suffix or extension.
+  virtual void AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) = 0;
+  virtual void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) = 0;
+  virtual std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) = 0;
+  // The listing is complete: stores what the server said and when. `scanned`: all UIDs and
+  // flags were compared. Returns what a UIDVALIDITY change left over.
+  virtual std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned,
+                                             int64_t now) = 0;
+  // One message proven gone (by a fetch). No-op if unknown.
+  virtual std::optional<Removed> RemoveMessage(Ino message, int64_t now) = 0;
+
+  // -- Sizes: the body was seen; true if this changed what stat shows. For good.
+  virtual bool SetExactSize(Ino message, uint64_t size) = 0;
+};
+
+}  // namespace mailboxfs::store

@@ -1,0 +1,149 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mailboxfs/base/clock.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/model/mail_source.h"
+#include "mailboxfs/store/body_cache.h"
+#include "mailboxfs/store/index.h"
+#include "mailboxfs/tree/kernel_notifier.h"
+#include "mailboxfs/tree/names.h"
+
+namespace mailboxfs::tree {
+
+using store::Ino;
+
+// What stat shows.
+struct Attributes {
+  Ino ino = 0;
+  bool directory = false;
+  uint64_t size = 0;
+  bool size_exact = true;
+  int64_t mtime = 0;
+};
+
+struct DirEntry {
+  std::string name;
+  Attributes attributes;
+};
+
+// Bytes to be read from a file descriptor, which stays valid while `owner` lives.
+struct ReadSpan {
+  std::shared_ptr<const void> owner;
+  int fd = -1;
+  uint64_t offset = 0;
+  size_t length = 0;  // 0 at the end of the file.
+};
+
+// An open message. Thread-safe. Made by Tree::Open, given back by dropping it.
+class OpenMessage {
+ public:
+  virtual ~OpenMessage() = default;
+  virtual uint64_t size() const = 0;  // Exact.
+};
+
+// Somebody who waits for the network. Thread-safe. The callback given with the request is
+// called exactly once: with the answer, or with what Cancel says.
+class Wait {
+ public:
+  virtual ~Wait() = default;
+  // Ends the wait now with `error` (kInterrupted, kTimeout); the others that wait for the same
+  // are not hurt; the last one out cancels the work. No-op if already answered. The callback
+  // may run inline.
+  virtual void Cancel(const base::Error& error) = 0;
+  // The last sign of life of what is waited for: for progress-based deadlines.
+  virtual base::MonoTime LastProgress() const = 0;
+};
+
+struct MailboxConfig {
+  std::string key;   // "account/address".
+  std::string name;  // Directory name, unique, a possible file name.
+  std::unique_ptr<model::MailSource> source;
+};
+
+struct TreeOptions {
+  NameTemplate names{"{date}_{subject}.{uid}.eml"};
+  base::Duration refresh_interval = std::chrono::seconds(60);
+  // How long opening a listed but old folder waits for its refresh before the old listing is shown.
+  base::Duration refresh_grace = std::chrono::seconds(3);
+  // UIDs and flags are all compared at least so often while a folder is in use.
+  base::Duration scan_interval = std::chrono::minutes(10);
+};
+
+struct FolderStatus {
+  std::string path;  // "mailbox/folder"
+  uint64_t messages = 0;
+  bool listed = false;  // Ever completely.
+  int64_t listed_at = 0;
+  bool refreshing = false;
+  uint64_t progress_done = 0, progress_total = 0;
+  std::string last_error;
+};
+struct MailboxStatus {
+  std::string name;
+  std::string key;
+  model::SourceStatus source;
+  std::vector<FolderStatus> folders;  // Those listed, being listed, or failed.
+  std::string last_error;             // Of the folder list.
+};
+struct TreeStatus {
+  std::vector<MailboxStatus> mailboxes;
+  store::CacheStatus cache;
+  uint64_t messages = 0;
+  uint64_t downloads = 0;  // Running or queued.
+  uint64_t waiting = 0;    // Callers waiting.
+};
+
+// The directory tree as a view of index and cache. Thread-safe. Methods that answer at once
+// use local data only, never the network; those that take a callback answer inline if they
+// can (and return null), else return the Wait. No lock is held when a callback runs.
+class Tree {
+ public:
+  template <typename T>
+  using Callback = std::function<void(base::Result<T>)>;
+
+  // `index`, `cache`, `clock`, `notifier` are borrowed.
+  static std::unique_ptr<Tree> Make(store::Index& index, store::BodyCache& cache, KernelNotifier& notifier,
+                                    const base::Clock& clock, std::vector<MailboxConfig> mailboxes,
+                                    TreeOptions options);
+  virtual ~Tree() = default;
+
+  // -- Local.
+  // Throws kNotFound if the inode is not (or no longer) known; open messages stay known.
+  virtual Attributes GetAttributes(Ino ino) = 0;
+  // Entries after `after`, in inode order. OpenDirectory must have succeeded before. Throws
+  // kNotListed rather than showing a listing that is not complete.
+  virtual std::vector<DirEntry> ReadDirectory(Ino directory, Ino after, size_t limit) = 0;
+  virtual Ino ParentOf(Ino directory) = 0;
+  // "user.mailboxfs.uid", ".flags", ".message_id", ".size_exact", ".cached"; nullopt: no such attribute.
+  virtual std::optional<std::string> GetXattr(Ino ino, std::string_view name) = 0;
+  virtual TreeStatus GetStatus() = 0;
+
+  // -- May wait.
+  // kNotFound only if a successful, current listing lacks the name.
+  virtual std::shared_ptr<Wait> Lookup(Ino parent, std::string_view name, Callback<Attributes> callback) = 0;
+  // Makes the listing complete (never listed: waits) and, if old, current (waits a little).
+  virtual std::shared_ptr<Wait> OpenDirectory(Ino directory, Callback<Attributes> callback) = 0;
+  // Answers once the exact size is known and stored; AttributesChanged-style invalidation of
+  // a changed size is the caller's to do before it replies (`size_changed`).
+  struct Opened {
+    std::shared_ptr<OpenMessage> message;
+    bool size_changed = false;
+  };
+  virtual std::shared_ptr<Wait> Open(Ino message, Callback<Opened> callback) = 0;
+  virtual std::shared_ptr<Wait> Read(const std::shared_ptr<OpenMessage>& message, uint64_t offset, size_t length,
+                                     Callback<ReadSpan> callback) = 0;
+
+  // Ends all sources; every open wait is answered kCancelled. Idempotent.
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace mailboxfs::tree
