@@ -1,0 +1,115 @@
+#include "mailboxfs/config/config.h"
+
+#include <cmath>
+
+#include "account.h"
+#include "checks.h"
+#include "file.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/log.h"
+#include "node.h"
+#include "paths.h"
+#include "schema.h"
+
+namespace mailboxfs::config {
+
+using base::Error;
+using base::ErrorKind;
+using base::Format;
+
+namespace {
+
+constexpr uint64_t kDefaultCacheSize = uint64_t{10} << 30;
+constexpr uint64_t kMinCacheSize = uint64_t{1} << 20;
+constexpr int64_t kMaxConnections = 1000;
+constexpr double kShortestTimeout = 0.1;
+constexpr double kDay = 86400;
+
+uint64_t ParseCacheSize(const Node& cache) {
+  const std::optional<Node> node = cache.Get("size");
+  if (!node) return kDefaultCacheSize;
+  std::optional<uint64_t> size;
+  if (const int64_t* bytes = node->value().AsInt()) {
+    if (*bytes >= 0) size = static_cast<uint64_t>(*bytes);
+  } else {
+    size = ParseSize(node->Text());
+  }
+  if (!size) node->Fail("is no size; write a number and K, M, G or T, for example \"10G\", or a number of bytes");
+  if (*size < kMinCacheSize) node->Fail("is too small; write at least \"1M\"");
+  return *size;
+}
+
+std::string ParseDirectory(const std::optional<Node>& section, const BaseDirectory& base, const std::string& id,
+                           std::string_view key, const Node& root) {
+  const std::optional<Node> given = section ? section->Get("directory") : std::nullopt;
+  if (given) {
+    try {
+      return ResolvePath(given->Text(), root.file().directory);
+    } catch (const Error& error) {
+      given->Fail(error.what());
+    }
+  }
+  std::string directory = DefaultDirectory(base, id);
+  if (directory.empty()) {
+    root.Require(key, Format("there is no default because neither HOME nor {} is set; write {{ \"directory\": ... }}",
+                             base.xdg_variable));
+  }
+  return directory;
+}
+
+void ParseDirectories(const Node& root, Config* config) {
+  const std::string id = ConfigurationId(config->path);
+  const std::optional<Node> cache = root.Get("cache");
+  const std::optional<Node> state = root.Get("state");
+  config->cache_directory = ParseDirectory(cache, kCacheBase, id, "cache", root);
+  config->state_directory = ParseDirectory(state, kStateBase, id, "state", root);
+  if (config->cache_directory == config->state_directory) {
+    state.value_or(root).Fail("is the same directory as the cache's, which may be emptied at any time; choose another");
+  }
+  config->cache_size = cache ? ParseCacheSize(*cache) : kDefaultCacheSize;
+}
+
+void ParseSeconds(const Node& node, std::string_view key, double low, double high, base::Duration* duration) {
+  const std::optional<Node> member = node.Get(key);
+  if (!member) return;
+  const int64_t* integer = member->value().AsInt();
+  const double seconds = integer != nullptr ? static_cast<double>(*integer) : *member->value().AsDouble();
+  if (!(seconds >= low && seconds <= high)) {
+    member->Fail(Format("is {}; write seconds from {} to {}", seconds, low, high));
+  }
+  *duration = std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(seconds));
+}
+
+void ParseTimeouts(const Node& root, Config::Timeouts* timeouts) {
+  const std::optional<Node> node = root.Get("timeouts");
+  if (!node) return;
+  ParseSeconds(*node, "connect", kShortestTimeout, kDay, &timeouts->connect);
+  ParseSeconds(*node, "login", kShortestTimeout, kDay, &timeouts->login);
+  ParseSeconds(*node, "stall", kShortestTimeout, kDay, &timeouts->stall);
+  ParseSeconds(*node, "total", kShortestTimeout, kDay, &timeouts->total);
+  ParseSeconds(*node, "idle", kShortestTimeout, kDay, &timeouts->idle);
+}
+
+}  // namespace
+
+Config Load(const std::string& path) {
+  const File file = ReadFile(path);
+  const Node root(file);
+  CheckSchema(root);
+  Config config;
+  config.path = file.path;
+  if (const std::optional<Node> names = root.Get("names")) {
+    config.names = names->Text();
+    if (const std::string problem = NameTemplateProblem(config.names); !problem.empty()) names->Fail(problem);
+  }
+  if (const auto connections = GetInteger(root, "connections", 1, kMaxConnections)) {
+    config.max_connections = static_cast<unsigned>(*connections);
+  }
+  ParseSeconds(root, "refresh_interval", 0, 7 * kDay, &config.refresh_interval);
+  ParseTimeouts(root, &config.timeouts);
+  config.accounts = ParseAccounts(root);
+  ParseDirectories(root, &config);
+  return config;
+}
+
+}  // namespace mailboxfs::config

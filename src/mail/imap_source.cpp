@@ -1,0 +1,111 @@
+#include "mailboxfs/mail/imap_source.h"
+
+#include <utility>
+#include <vector>
+
+#include "mail/body_command.h"
+#include "mail/fetcher.h"
+#include "mail/refresh_command.h"
+#include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+class ListWork final : public Work {
+ public:
+  explicit ListWork(model::MailSource::FolderListDone done) : Work("listing the folders", ""), done_(std::move(done)) {}
+
+  void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
+    folders_ = connection.ListFolders();
+  }
+  void Done(base::Status status) override {
+    if (status) {
+      done_(std::move(*status));
+    } else {
+      done_(std::move(folders_));
+    }
+  }
+
+ private:
+  const model::MailSource::FolderListDone done_;
+  std::vector<model::FolderInfo> folders_;
+};
+
+class RefreshWork final : public Work {
+ public:
+  RefreshWork(model::RefreshRequest request, std::shared_ptr<model::RefreshSink> sink, model::MailSource::Done done)
+      : Work(base::Format("listing folder {}", base::Printable(request.folder_id)), request.folder_id),
+        request_(std::move(request)),
+        sink_(std::move(sink)),
+        done_(std::move(done)) {}
+
+  void Run(Connection& connection, const std::function<void()>& between_batches) override {
+    RefreshCommand(connection, request_, *sink_, memory_, between_batches).Run();
+  }
+  void Done(base::Status status) override { done_(std::move(status)); }
+  bool MadeProgress() const override { return memory_.MadeProgress(); }
+
+ private:
+  const model::RefreshRequest request_;
+  const std::shared_ptr<model::RefreshSink> sink_;
+  const model::MailSource::Done done_;
+  RefreshMemory memory_;
+};
+
+class BodyWork final : public Work {
+ public:
+  BodyWork(model::BodyRequest request, std::shared_ptr<model::BodySink> sink, model::MailSource::Done done)
+      : Work(base::Format("fetching UID {} in folder {}", request.uid, base::Printable(request.folder_id)),
+             request.folder_id),
+        request_(std::move(request)),
+        sink_(std::move(sink)),
+        done_(std::move(done)) {}
+
+  void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
+    BodyCommand(connection, request_, *sink_).Run();
+    connection.context().mailbox.OnBodyFetched();
+  }
+  void Done(base::Status status) override { done_(std::move(status)); }
+
+ private:
+  const model::BodyRequest request_;
+  const std::shared_ptr<model::BodySink> sink_;
+  const model::MailSource::Done done_;
+};
+
+class ImapSource final : public model::MailSource {
+ public:
+  ImapSource(ImapOptions options, const ImapEnvironment& environment)
+      : fetcher_(std::make_shared<Fetcher>(std::move(options), environment)) {}
+  ~ImapSource() override { fetcher_->Shutdown(); }
+  ImapSource(const ImapSource&) = delete;
+  ImapSource& operator=(const ImapSource&) = delete;
+
+  std::shared_ptr<model::Task> ListFolders(model::Priority priority, FolderListDone done) override {
+    return fetcher_->Submit(std::make_unique<ListWork>(std::move(done)), priority);
+  }
+  std::shared_ptr<model::Task> Refresh(const model::RefreshRequest& request, std::shared_ptr<model::RefreshSink> sink,
+                                       model::Priority priority, Done done) override {
+    return fetcher_->Submit(std::make_unique<RefreshWork>(request, std::move(sink), std::move(done)), priority);
+  }
+  std::shared_ptr<model::Task> FetchBody(const model::BodyRequest& request, std::shared_ptr<model::BodySink> sink,
+                                         model::Priority priority, Done done) override {
+    return fetcher_->Submit(std::make_unique<BodyWork>(request, std::move(sink), std::move(done)), priority);
+  }
+  base::MonoTime LastProgress() const override { return fetcher_->LastProgress(); }
+  model::SourceStatus GetStatus() const override { return fetcher_->GetStatus(); }
+  void SetChangeListener(ChangeListener listener) override { fetcher_->SetChangeListener(std::move(listener)); }
+  void Shutdown() override { fetcher_->Shutdown(); }
+
+ private:
+  const std::shared_ptr<Fetcher> fetcher_;
+};
+
+}  // namespace
+
+std::unique_ptr<model::MailSource> MakeImapSource(ImapOptions options, const ImapEnvironment& environment) {
+  return std::make_unique<ImapSource>(std::move(options), environment);
+}
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,184 @@
+#include "mailboxfs/store/index.h"
+
+#include <limits>
+
+#include "hasher.h"
+#include "little_endian.h"
+#include "schema.h"
+#include "sqlite_index.h"
+
+namespace mailboxfs::store {
+
+namespace {
+
+constexpr size_t kReaders = 3;
+
+// The UID is shown only while it means something: not that of a message that is set aside.
+#define MAILBOXFS_NODE_COLUMNS                         \
+  "ino, parent, kind, name, mtime, size, size_exact, " \
+  "CASE WHEN uid_validity = (SELECT f.uid_validity FROM folders f WHERE f.ino = parent) THEN uid ELSE 0 END"
+
+#define MAILBOXFS_FOLDER_COLUMNS                                          \
+  "ino, mailbox, id, selectable, uid_validity, uid_next, message_count, " \
+  "listed_at, scanned_at, messages"
+
+Node ReadNode(Statement& row) {
+  Node node;
+  node.ino = row.As<Ino>(0);
+  node.parent = row.As<Ino>(1);
+  node.kind = static_cast<NodeKind>(row.Int(2));
+  node.name = row.Text(3);
+  node.mtime = row.Int(4);
+  node.size = row.As<uint64_t>(5);
+  node.size_exact = row.Int(6) != 0;
+  node.uid = row.As<model::Uid>(7);
+  return node;
+}
+
+Folder ReadFolder(Statement& row) {
+  Folder folder;
+  folder.ino = row.As<Ino>(0);
+  folder.mailbox = row.As<Ino>(1);
+  folder.id = row.Text(2);
+  folder.selectable = row.Int(3) != 0;
+  folder.listed.uid_validity = row.As<model::UidValidity>(4);
+  folder.listed.uid_next = row.As<model::Uid>(5);
+  folder.listed.exists = row.As<uint32_t>(6);
+  folder.listed_at = row.Int(7);
+  folder.scanned_at = row.Int(8);
+  folder.messages = row.As<uint64_t>(9);
+  return folder;
+}
+
+uint64_t SeedFrom(const std::string& id) {
+  Hasher hasher;
+  hasher.Update(id);
+  return LoadLittleEndian<uint64_t>(hasher.Finish().data());
+}
+
+template <typename Read>
+auto FirstOf(Statement&& statement, Read read) -> std::optional<decltype(read(statement))> {
+  if (!statement.Step()) return std::nullopt;
+  return read(statement);
+}
+
+template <typename Read>
+auto AllOf(Statement&& statement, Read read) {
+  std::vector<decltype(read(statement))> rows;
+  while (statement.Step()) rows.push_back(read(statement));
+  return rows;
+}
+
+}  // namespace
+
+std::unique_ptr<Index> Index::Open(const std::string& directory) { return std::make_unique<SqliteIndex>(directory); }
+
+SqliteIndex::SqliteIndex(const std::string& directory)
+    : lock_((MakePrivateDirectory(directory), DirectoryLock(directory, "lock"))) {
+  const std::string path = directory + "/index.db";
+  writer_ = OpenIndexDatabase(path, lock_.last_use_unclean());
+  id_ = writer_->QueryText("SELECT value FROM meta WHERE key = 'id'");
+  match_seed_ = SeedFrom(id_);
+  std::vector<std::unique_ptr<Database>> readers;
+  for (size_t i = 0; i < kReaders; ++i) readers.push_back(OpenIndexReader(path));
+  readers_ = std::make_unique<ReaderPool>(std::move(readers));
+}
+
+SqliteIndex::~SqliteIndex() {
+  const bool damaged = readers_->damaged() || writer_->damaged();
+  readers_.reset();
+  writer_.reset();
+  // If damage was met the next opening must look closely.
+  if (!damaged) lock_.MarkClean();
+}
+
+std::optional<Node> SqliteIndex::Get(Ino ino) {
+  auto reader = readers_->Take();
+  return FirstOf(reader->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE ino = ?").Bind(ino), ReadNode);
+}
+
+std::optional<Node> SqliteIndex::Find(Ino parent, std::string_view name) {
+  auto reader = readers_->Take();
+  return FirstOf(reader->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE parent = ? AND name = ?")
+                     .Bind(parent)
+                     .Bind(name),
+                 ReadNode);
+}
+
+std::optional<Node> SqliteIndex::FindUid(Ino folder, model::Uid uid) {
+  auto reader = readers_->Take();
+  return FirstOf(reader
+                     ->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE parent = ?1 AND uid = ?2"
+                               " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1)")
+                     .Bind(folder)
+                     .Bind(uid),
+                 ReadNode);
+}
+
+std::vector<Node> SqliteIndex::List(Ino parent, Ino after, size_t limit) {
+  if (after > static_cast<Ino>(std::numeric_limits<int64_t>::max())) return {};
+  auto reader = readers_->Take();
+  return AllOf(reader
+                   ->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS
+                             " FROM nodes INDEXED BY nodes_parent WHERE parent = ? AND ino > ? ORDER BY ino LIMIT ?")
+                   .Bind(parent)
+                   .Bind(after)
+                   .Bind(limit),
+               ReadNode);
+}
+
+std::optional<MessageDetails> SqliteIndex::Details(Ino message) {
+  auto reader = readers_->Take();
+  return FirstOf(reader->Prepare("SELECT flags, message_id FROM nodes WHERE ino = ? AND kind = 2").Bind(message),
+                 [](Statement& row) {
+                   return MessageDetails{row.Text(0), row.Text(1)};
+                 });
+}
+
+std::optional<Folder> SqliteIndex::GetFolder(Ino folder) {
+  auto reader = readers_->Take();
+  return FirstOf(reader->Prepare("SELECT " MAILBOXFS_FOLDER_COLUMNS " FROM folders WHERE ino = ?").Bind(folder),
+                 ReadFolder);
+}
+
+std::optional<Folder> SqliteIndex::FindFolder(Ino mailbox, std::string_view id) {
+  auto reader = readers_->Take();
+  return FirstOf(reader->Prepare("SELECT " MAILBOXFS_FOLDER_COLUMNS " FROM folders WHERE mailbox = ? AND id = ?")
+                     .Bind(mailbox)
+                     .Bind(id),
+                 ReadFolder);
+}
+
+std::vector<Folder> SqliteIndex::Folders(Ino mailbox) {
+  auto reader = readers_->Take();
+  return AllOf(
+      reader->Prepare("SELECT " MAILBOXFS_FOLDER_COLUMNS " FROM folders WHERE mailbox = ? ORDER BY ino").Bind(mailbox),
+      ReadFolder);
+}
+
+std::optional<Mailbox> SqliteIndex::GetMailbox(Ino mailbox) {
+  auto reader = readers_->Take();
+  return FirstOf(reader
+                     ->Prepare("SELECT m.ino, m.key, n.name, m.listed_at"
+                               " FROM mailboxes m JOIN nodes n ON n.ino = m.ino WHERE m.ino = ?")
+                     .Bind(mailbox),
+                 [](Statement& row) {
+                   return Mailbox{row.As<Ino>(0), row.Text(1), row.Text(2), row.Int(3)};
+                 });
+}
+
+std::vector<model::Uid> SqliteIndex::Uids(Ino folder) {
+  auto reader = readers_->Take();
+  return AllOf(reader
+                   ->Prepare("SELECT uid FROM nodes INDEXED BY nodes_uid WHERE parent = ?1"
+                             " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1) ORDER BY uid")
+                   .Bind(folder),
+               [](Statement& row) { return row.As<model::Uid>(0); });
+}
+
+uint64_t SqliteIndex::CountMessages() {
+  auto reader = readers_->Take();
+  return static_cast<uint64_t>(reader->QueryInt("SELECT total(messages) FROM folders"));
+}
+
+}  // namespace mailboxfs::store

@@ -1,0 +1,341 @@
+#include "download.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::tree {
+namespace {
+
+using base::ErrorKind;
+
+// Does the file hold `bytes` at `offset`?
+bool HoldsAt(int fd, uint64_t offset, std::string_view bytes) {
+  std::array<char, 16384> buffer;
+  while (!bytes.empty()) {
+    const size_t want = std::min(bytes.size(), buffer.size());
+    const ssize_t got = pread(fd, buffer.data(), want, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw base::ErrnoError(ErrorKind::kDisk, "reading back a message that is being downloaded", errno);
+    if (got == 0 || std::memcmp(buffer.data(), bytes.data(), static_cast<size_t>(got)) != 0) return false;
+    offset += static_cast<uint64_t>(got);
+    bytes.remove_prefix(static_cast<size_t>(got));
+  }
+  return true;
+}
+
+}  // namespace
+
+Download::Download(std::shared_ptr<Context> context, std::shared_ptr<MailboxState> mailbox, Ino ino, Hooks hooks)
+    : context_(std::move(context)), mailbox_(std::move(mailbox)), ino_(ino), hooks_(std::move(hooks)) {}
+
+std::string Download::Label() const { return base::Format("downloading message {} of {}", uid_, mailbox_->name); }
+
+void Download::Start(const model::BodyRequest& request) {
+  uid_ = request.uid;
+  std::shared_ptr<model::Task> task;
+  try {
+    task =
+        mailbox_->source->FetchBody(request, shared_from_this(), model::Priority::kWaiting,
+                                    [self = shared_from_this()](const base::Status& status) { self->OnDone(status); });
+  } catch (...) {
+    OnDone(base::CurrentError());
+    return;
+  }
+  {
+    base::MutexLock lock(mutex_);
+    if (ended_) return;
+    task_ = task;
+    if (!abandoned_) return;
+  }
+  task->Cancel();
+}
+
+bool Download::AddOpener(const std::shared_ptr<Waiter>& waiter) {
+  waiter->SetLeave([weak = weak_from_this()](const Waiter* leaving) {
+    if (const auto self = weak.lock()) self->Leave(leaving);
+  });
+  {
+    base::MutexLock lock(mutex_);
+    if (abandoned_ || error_) return false;
+    if (!answerable_) {
+      openers_.push_back(waiter);
+      return true;
+    }
+    ++open_;  // So that it does not end before the answer is given.
+  }
+  waiter->Finish(std::nullopt);
+  Close();
+  return true;
+}
+
+void Download::Open() {
+  base::MutexLock lock(mutex_);
+  ++open_;
+}
+
+void Download::Close() {
+  {
+    base::MutexLock lock(mutex_);
+    --open_;
+  }
+  CancelIfUnused();
+}
+
+void Download::AddReader(const std::shared_ptr<Waiter>& waiter, uint64_t end) {
+  waiter->SetLeave([weak = weak_from_this()](const Waiter* leaving) {
+    if (const auto self = weak.lock()) self->Leave(leaving);
+  });
+  base::Status status;
+  {
+    base::MutexLock lock(mutex_);
+    if (end > visible_) {
+      if (!error_) {
+        readers_.push_back({waiter, end});
+        return;
+      }
+      status = error_;
+    }
+  }
+  waiter->Finish(status);
+}
+
+ReadSpan Download::Span(uint64_t offset, size_t length) {
+  base::MutexLock lock(mutex_);
+  if (body_) return {body_, body_->fd(), offset, length};
+  return {partial_, partial_->writer->fd(), offset, length};
+}
+
+uint64_t Download::size() {
+  base::MutexLock lock(mutex_);
+  return size_;
+}
+
+bool Download::size_changed() {
+  base::MutexLock lock(mutex_);
+  return size_changed_;
+}
+
+void Download::CheckWanted() {
+  base::MutexLock lock(mutex_);
+  if (abandoned_ || ended_) throw base::Error(ErrorKind::kCancelled, Label() + ": nobody waits for it any more");
+}
+
+void Download::Begin(uint64_t size, bool identified) {
+  try {
+    Restart(size, identified);
+  } catch (...) {
+    sink_error_ = base::CurrentError();
+    throw;
+  }
+}
+
+void Download::Restart(uint64_t size, bool identified) {
+  CheckWanted();
+  bool shown = false;
+  {
+    base::MutexLock lock(mutex_);
+    shown = answerable_;
+    identified_ = identified;
+    if (!shown) size_ = size;
+  }
+  received_ = 0;
+  if (shown) {
+    if (size == expected_) return;
+    throw base::Error(ErrorKind::kStale,
+                      base::Format("{}: the server sent a different body ({} bytes, {} before) when the download was "
+                                   "started over; open the file again",
+                                   Label(), size, expected_));
+  }
+  expected_ = size;
+  if (writer_) {
+    writer_->Reset();
+  } else {
+    writer_ = context_->cache.Create(ino_);
+  }
+  if (identified && size > kStreamThreshold) AnswerEarly(size);
+}
+
+void Download::AnswerEarly(uint64_t size) {
+  auto partial = std::make_shared<Partial>(Partial{writer_, nullptr});
+  const bool changed = context_->index.SetExactSize(ino_, size);
+  std::vector<std::shared_ptr<Waiter>> openers;
+  {
+    base::MutexLock lock(mutex_);
+    partial_ = std::move(partial);
+    size_changed_ = changed;
+    answerable_ = true;
+    openers = std::exchange(openers_, {});
+    ++open_;  // Until the answers are given.
+  }
+  for (const std::shared_ptr<Waiter>& waiter : openers) waiter->Finish(std::nullopt);
+  Close();
+}
+
+void Download::Write(std::string_view bytes) {
+  try {
+    CheckWanted();
+    if (!writer_ || bytes.size() > expected_ - received_) {
+      throw base::Error(ErrorKind::kProtocol,
+                        base::Format("{}: the server sent more than the {} bytes it announced", Label(), expected_));
+    }
+    const std::string_view rest = CheckRepeated(bytes);
+    if (!rest.empty()) writer_->Append(rest);
+    received_ += bytes.size();
+    ShowWritten();
+  } catch (...) {
+    sink_error_ = base::CurrentError();
+    throw;
+  }
+}
+
+std::string_view Download::CheckRepeated(std::string_view bytes) {
+  const uint64_t written = writer_->written();
+  if (received_ >= written) return bytes;
+  const size_t repeated = static_cast<size_t>(std::min<uint64_t>(bytes.size(), written - received_));
+  if (!HoldsAt(writer_->fd(), received_, bytes.substr(0, repeated))) {
+    throw base::Error(ErrorKind::kStale, Label() +
+                                             ": the server sent a different body when the download was started "
+                                             "over; open the file again");
+  }
+  return bytes.substr(repeated);
+}
+
+void Download::ShowWritten() {
+  const uint64_t written = writer_->written();
+  std::vector<std::shared_ptr<Waiter>> served;
+  {
+    base::MutexLock lock(mutex_);
+    if (!answerable_ || !identified_) return;
+    visible_ = std::max(visible_, written);
+    std::erase_if(readers_, [&](Reader& reader) {
+      if (reader.end > visible_) return false;
+      served.push_back(std::move(reader.waiter));
+      return true;
+    });
+  }
+  for (const std::shared_ptr<Waiter>& waiter : served) waiter->Finish(std::nullopt);
+}
+
+std::shared_ptr<store::BodyFile> Download::Complete() {
+  CheckWanted();
+  if (!writer_) {
+    throw base::Error(ErrorKind::kUnfetchable, Label() +
+                                                   ": the server has no body for it; see whether another mail "
+                                                   "program can open it");
+  }
+  if (received_ != expected_) {
+    throw base::Error(ErrorKind::kProtocol,
+                      base::Format("{}: the server announced {} bytes but sent {}", Label(), expected_, received_));
+  }
+  std::shared_ptr<store::BodyFile> body = writer_->Commit();
+  bool answerable = false;
+  {
+    base::MutexLock lock(mutex_);
+    answerable = answerable_;
+  }
+  if (!answerable) SetSize(expected_);
+  return body;
+}
+
+void Download::SetSize(uint64_t size) {
+  const bool changed = context_->index.SetExactSize(ino_, size);
+  base::MutexLock lock(mutex_);
+  size_ = size;
+  size_changed_ = changed;
+}
+
+void Download::Provide(std::shared_ptr<store::BodyFile> body) {
+  base::Status error;
+  try {
+    SetSize(body->size());
+  } catch (...) {
+    error = base::CurrentError();
+    body = nullptr;
+  }
+  End(std::move(body), error);
+}
+
+void Download::OnDone(const base::Status& status) {
+  std::shared_ptr<store::BodyFile> body;
+  base::Status error = sink_error_ ? sink_error_ : status;
+  if (!error) {
+    try {
+      body = Complete();
+    } catch (...) {
+      error = base::CurrentError();
+    }
+  }
+  writer_ = nullptr;
+  // Only kGone is the server's word that the message does not exist.
+  if (error && error->kind() == ErrorKind::kNotFound) error = NotAbsence(*error);
+  End(std::move(body), error);
+}
+
+void Download::Fail(const base::Error& error) { End(nullptr, error); }
+
+void Download::End(std::shared_ptr<store::BodyFile> body, const base::Status& error) {
+  std::vector<std::shared_ptr<Waiter>> openers;
+  std::vector<Reader> readers;
+  std::shared_ptr<model::Task> task;
+  Hooks hooks;
+  {
+    base::MutexLock lock(mutex_);
+    if (std::exchange(ended_, true)) return;
+    task = std::exchange(task_, nullptr);
+    hooks = std::exchange(hooks_, {});
+    openers = std::exchange(openers_, {});
+    readers = std::exchange(readers_, {});
+    error_ = error;
+    if (body) {
+      answerable_ = true;
+      visible_ = size_;
+      body_ = std::move(body);
+      if (partial_) partial_->body = body_;
+      partial_ = nullptr;
+    }
+  }
+  if (error) hooks.failed(*error);
+  for (const std::shared_ptr<Waiter>& waiter : openers) waiter->Finish(error);
+  for (const Reader& reader : readers) reader.waiter->Finish(error);
+  hooks.ended();
+}
+
+void Download::Leave(const Waiter* waiter) {
+  std::shared_ptr<Waiter> left;  // Dropped after the lock.
+  {
+    base::MutexLock lock(mutex_);
+    const auto opener =
+        std::find_if(openers_.begin(), openers_.end(), [&](const auto& one) { return one.get() == waiter; });
+    if (opener != openers_.end()) {
+      left = std::move(*opener);
+      openers_.erase(opener);
+    }
+    const auto reader =
+        std::find_if(readers_.begin(), readers_.end(), [&](const Reader& one) { return one.waiter.get() == waiter; });
+    if (reader != readers_.end()) {
+      left = std::move(reader->waiter);
+      readers_.erase(reader);
+    }
+  }
+  CancelIfUnused();
+}
+
+void Download::CancelIfUnused() {
+  std::shared_ptr<model::Task> task;
+  {
+    base::MutexLock lock(mutex_);
+    if (ended_ || abandoned_ || open_ > 0 || !openers_.empty() || !readers_.empty()) return;
+    abandoned_ = true;
+    task = task_;
+  }
+  if (task) task->Cancel();
+}
+
+}  // namespace mailboxfs::tree

@@ -29,7 +29,9 @@ struct SessionOptions {
 };
 
 struct SessionStatus {
-  uint64_t waiting = 0;
+  uint64_t waiting = 0;  // Requests of the kernel that wait for the network.
+  // Those of them whose caller got a signal for which a wait does not end (SIGALRM, SIGCHLD).
+  uint64_t signalled = 0;
   uint64_t interrupted = 0, timed_out = 0;
   std::vector<uint64_t> eio_by_site;  // Index: Site.
 };
@@ -39,7 +41,8 @@ struct SessionStatus {
 class Session {
  public:
   static std::unique_ptr<Session> Make(SessionOptions options, const base::Clock& clock);
-  virtual ~Session() = default;  // Unmounts if still mounted.
+  // Unmounts if still mounted. The tree, whose threads answer requests, must have been shut down.
+  virtual ~Session() = default;
 
   // Valid as long as the session; made before the tree, which borrows it.
   virtual tree::KernelNotifier& notifier() = 0;
@@ -47,7 +50,8 @@ class Session {
   virtual void SetTree(tree::Tree& tree) = 0;
   // Mounts; throws Error(kConfig) with what libfuse or the kernel said.
   virtual void Mount() = 0;
-  // Serves until unmounted or Stop. `ready` runs once, when the kernel has greeted us (INIT).
+  // Serves until unmounted or Stop, then unmounts; all requests are answered by then. `ready`
+  // runs once, when the kernel has greeted us (INIT). All threads of the session live within.
   virtual void Run(const std::function<void()>& ready) = 0;
   // Ends Run. Async-signal-safe.
   virtual void Stop() noexcept = 0;

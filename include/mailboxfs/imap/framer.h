@@ -9,7 +9,7 @@
 namespace mailboxfs::imap {
 
 struct FramerLimits {
-  size_t max_line = 1U << 20;                // Octets of one line, without literals.
+  size_t max_line = 1U << 20;                // Octets of one response, without its literals.
   uint64_t max_literal = uint64_t{1} << 31;  // Octets of one literal.
   size_t max_literals = 10'000;              // Literals in one response.
 };
@@ -18,7 +18,8 @@ struct FramerLimits {
 // (RFC 3501 sections 2.2.2 and 4.3). Sans-I/O; thread-bound. Rules:
 //  - A line that ends in {n} announces a literal only where the grammar can have one: not in
 //    status responses (* OK/NO/BAD/BYE/PREAUTH), tagged responses or continuation requests,
-//    whose text is for people and may end in braces; nor inside a quoted string.
+//    whose text is for people and may end in braces; nor inside a quoted string. The forms
+//    {n+} and ~{n} (RFC 7888, RFC 3516) count as {n}.
 //  - A response is over at the first CRLF that is not followed by an announced literal.
 //    A bare LF ends a line, too.
 //  - However the input is cut into chunks, the fragments say the same.
@@ -48,20 +49,23 @@ class Framer {
   bool AtBoundary() const;
 
  private:
-  enum class State { kLine, kLiteral, kLiteralAnnounced, kLineDone };
-  bool LineMayAnnounceLiteral(std::string_view text) const;
+  enum class State { kLine, kLiteralAnnounced, kLiteral, kLineDone };
+
+  std::optional<Fragment> NextLine();
+  Fragment NextLiteralData();
+  void AnnounceLiteral(uint64_t size);
+  [[noreturn]] void Poison(const char* reason);
 
   FramerLimits limits_;
   std::string buffer_;
-  size_t position_ = 0;
-  size_t scanned_ = 0;
+  size_t position_ = 0;  // Everything before it has been handed out.
+  size_t scanned_ = 0;   // No line ends between position_ and here.
   State state_ = State::kLine;
   bool in_response_ = false;
   bool literals_allowed_ = true;
-  bool in_quotes_ = false;
   uint64_t literal_left_ = 0;
   size_t literal_count_ = 0;
-  size_t line_octets_ = 0;
+  size_t text_octets_ = 0;  // Of the response so far: its literals do not start a new allowance.
   bool poisoned_ = false;
 };
 

@@ -74,7 +74,7 @@ struct BodySectionData {
   std::string section;                 // Between the brackets, as sent; "" for BODY[].
   std::optional<uint64_t> origin;      // <n> of a partial fetch.
   std::optional<std::string> content;  // nullopt: NIL. Empty also if the octets were streamed.
-  bool streamed = false;               // The literal went to a LiteralHandler instead.
+  bool streamed = false;               // The octets went to a ResponseReader::BodyHandler.
 };
 
 struct FetchData {  // Section 7.4.2; items in any order; unknown ones are skipped.

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,12 +37,20 @@ struct FetchPrefix {
   bool is_full_body = false;    // "BODY[]" without partial, directly before the literal.
   std::optional<uint32_t> uid;  // If the UID item came first.
 };
+// nullopt: not the beginning of a FETCH response.
 std::optional<FetchPrefix> ParseFetchPrefix(const RawResponse& raw_so_far);
 
+// The argument of the response code CAPABILITY, as CapabilityData has it.
+std::vector<std::string> ParseCapabilities(std::string_view text);
+
+class FetchScanner;
+
 // Collects fragments to responses and streams BODY[] literals. Thread-bound.
+// A body is good only when Next() has returned its response: the rest may turn out broken.
 class ResponseReader {
  public:
-  // Gets the octets of a full body. Its exceptions pass through Next().
+  // Gets the octets of a full body. Its exceptions pass through Next(); the octets that it
+  // was called with are then gone, and Next() may be called again for what follows.
   class BodyHandler {
    public:
     virtual ~BodyHandler() = default;
@@ -50,21 +59,31 @@ class ResponseReader {
   };
 
   // In-memory literals of one response may have at most `max_inline` octets together.
-  explicit ResponseReader(const FramerLimits& limits = {}, size_t max_inline = 16U << 20)
-      : framer_(limits), max_inline_(max_inline) {}
+  explicit ResponseReader(const FramerLimits& limits = {}, size_t max_inline = 16U << 20);
+  ~ResponseReader();
+  ResponseReader(ResponseReader&&) noexcept;
+  ResponseReader& operator=(ResponseReader&&) noexcept;
 
   void Push(std::string_view bytes) { framer_.Push(bytes); }
   // The next complete response, or nullopt if more bytes are needed. `handler` may be null:
-  // BODY[] literals are then collected like all others. Throws Error(kProtocol).
+  // BODY[] literals are then collected like all others, and the octets of one that is being
+  // streamed already are dropped. Throws Error(kProtocol); the stream cannot be read on if a
+  // limit was broken, and should not be otherwise.
   std::optional<Response> Next(BodyHandler* handler);
   bool AtBoundary() const { return framer_.AtBoundary(); }
 
  private:
+  void BeginLiteral(uint64_t size, BodyHandler* handler);
+  bool LiteralIsFullBody(FetchPrefix& prefix);
+
   Framer framer_;
   size_t max_inline_;
   size_t inline_octets_ = 0;
   RawResponse raw_;
   bool streaming_ = false;
+  bool broken_ = false;
+  std::unique_ptr<FetchScanner> scanner_;  // Has seen scanned_literals_ texts and literals of raw_.
+  size_t scanned_literals_ = 0;
 };
 
 }  // namespace mailboxfs::imap

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ class Value {
   Value(std::string s) : data_(std::move(s)) {}          // NOLINT(google-explicit-constructor)
   Value(std::string_view s) : data_(std::string(s)) {}   // NOLINT(google-explicit-constructor)
   Value(Array a) : data_(std::move(a)) {}                // NOLINT(google-explicit-constructor)
+  Value(Object o) : data_(std::move(o)) {}               // NOLINT(google-explicit-constructor)
   static Value MakeObject();
 
   bool IsNull() const { return std::holds_alternative<std::monostate>(data_); }
@@ -45,8 +47,10 @@ class Value {
 
   // Member of an object; null if this is no object or has no such key.
   const Value* Find(std::string_view key) const;
-  // Sets a member (makes a null value an object); returns it.
+  // Sets a member (makes a null value an object); returns it. Throws Error(kInternal) if this
+  // is something else.
   Value& Set(std::string_view key, Value value);
+  // The same for arrays.
   void Append(Value value);
 
   int line() const { return line_; }  // 1-based; 0 for values not from text.
@@ -64,7 +68,8 @@ struct ParseOptions {
   size_t max_depth = 64;
 };
 
-// Throws Error(kConfig) "line N: ..." on bad syntax, a key given twice, or too deep nesting.
+// Throws Error(kConfig) "line N: ..." on bad syntax, a key given twice, too deep nesting, or a
+// number out of range. The message never quotes the text's values.
 Value Parse(std::string_view text, const ParseOptions& options = {});
 // Invalid UTF-8 is replaced, never thrown. `indent` < 0: one line.
 std::string Dump(const Value& value, int indent = -1);

@@ -30,6 +30,7 @@ struct Timeouts {
   base::Duration idle = std::chrono::minutes(5);       // An unused connection is closed.
   base::Duration keepalive = std::chrono::minutes(9);  // IDLE is renewed, or NOOP sent.
   base::Duration logout = std::chrono::seconds(2);
+  base::Duration retry = std::chrono::seconds(1);  // Before the first new attempt; doubled up to 30 s.
 };
 
 struct ImapOptions {

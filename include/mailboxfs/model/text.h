@@ -17,10 +17,12 @@ char32_t NextCodePoint(std::string_view utf8, size_t* position);
 void AppendUtf8(char32_t code_point, std::string* out);
 
 enum class CharClass {
-  kLetterOrDigit,  // L*, M*, N*
+  kLetterOrDigit,  // L*, N*
+  kMark,           // M*: combining marks
   kPunctuation,    // P*, S*
   kSpace,          // Z*, and TAB, CR, LF
-  kUnsafe,         // C*: control, format (bidi), surrogate, private, unassigned; U+FFFD
+  kUnsafe,         // C*: control, format (bidi), surrogate, private, unassigned; whatever is
+                   // invisible by default (fillers, variation selectors); U+FFFD
 };
 CharClass Classify(char32_t code_point);
 

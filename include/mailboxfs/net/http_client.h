@@ -14,7 +14,8 @@ namespace mailboxfs::net {
 
 struct HttpRequest {
   std::string url;  // https, or http to a loopback host only.
-  // Sent as application/x-www-form-urlencoded, each value percent-encoded. Wiped after use.
+  // Unencoded; sent as application/x-www-form-urlencoded, each value percent-encoded. The client
+  // wipes its encoded copy; these strings are the caller's to wipe.
   std::vector<std::pair<std::string, std::string>> form;
   std::optional<std::string> ca_file;
 };
@@ -32,7 +33,8 @@ struct HttpResponse {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  // POSTs the form. Throws Error: kNetwork, kTls, kTimeout, kCancelled; any HTTP status is an answer.
+  // POSTs the form; any HTTP status is an answer. Throws Error: kNetwork, kTls, kTimeout, kCancelled,
+  // kServer (too large, or not HTTP), kConfig (not a URL that may be sent to).
   virtual HttpResponse Post(const HttpRequest& request, const base::Deadline& deadline,
                             const base::WakeEvent& wake) = 0;
 };

@@ -31,9 +31,11 @@ class Transport {
   virtual ~Transport() = default;
   // Writes all of `bytes`.
   virtual void Write(std::string_view bytes, const base::Deadline& deadline, const base::WakeEvent& wake) = 0;
-  // Reads at least one byte; 0 means that the server closed the stream properly.
+  // Reads at least one byte into `buffer`, which is not empty; 0 means that the server closed the
+  // stream. TLS that was cut off without its closing alert looks the same: completeness is for the
+  // protocol above to tell.
   virtual size_t Read(std::span<char> buffer, const base::Deadline& deadline, const base::WakeEvent& wake) = 0;
-  // Waits until Read would not block. Does not throw for time-out or wake.
+  // Waits until Read would not block, or would give the end. Does not throw for time-out or wake.
   virtual WaitResult Wait(const base::Deadline& deadline, const base::WakeEvent& wake) = 0;
 };
 

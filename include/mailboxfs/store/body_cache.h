@@ -1,6 +1,10 @@
 #pragma once
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,18 +30,21 @@ class BodyFile {
 };
 
 // A body that is being downloaded to a temporary file. Thread-bound, but for fd(), which
-// other threads may read from up to what they know to be written.
+// other threads may read from up to what they know to be written. The number that fd() returns
+// never changes and stays valid until the writer is destroyed, after Commit as long as the
+// BodyFile lives: when the disk is full, what has been written moves to another file under the
+// same number, by one dup3(2), so that a reader notices nothing.
 class BodyWriter {
  public:
   virtual ~BodyWriter() = default;                  // Not committed: the temporary file is removed.
   virtual void Append(std::string_view bytes) = 0;  // Throws kDisk, kDiskFull.
   virtual uint64_t written() const = 0;
   virtual int fd() const = 0;
-  // Starts over at 0.
+  // Starts over at 0. Readers must have been told before.
   virtual void Reset() = 0;
   // Adds the footer (identity, size, checksum), renames the file into the cache, evicts what
-  // is too much. If the file cannot enter the cache (disk full) it is served unlinked all
-  // the same. Returns the body.
+  // is too much (never this body). If the file cannot enter the cache (disk full, or larger than
+  // the limit) it is served unlinked all the same. Returns the body. Last call but destruction.
   virtual std::shared_ptr<BodyFile> Commit() = 0;
 };
 
@@ -53,13 +60,18 @@ struct CacheStatus {
 // and a 128-bit XXH3 checksum. An LRU database (disposable, rebuilt by scanning) counts disk
 // blocks; over the limit the least recently used are unlinked down to 90 %. A body is
 // checked once per process before it is first served; one that fails counts as absent and is
-// removed. Thread-safe. Throws Error: kDisk, kDiskFull.
+// removed. Nothing is ever synced: what a power failure damages fails its check and is fetched
+// again. One process uses a directory at a time (flock). BodyWriters must not outlive
+// the BodyCache; BodyFiles may. Thread-safe; no lock is
+// held while bodies are read or written. Throws Error: kDisk, kDiskFull; Open: kConfig as well.
 class BodyCache {
  public:
   struct Options {
     std::string directory;    // Created 0700.
     std::string index_id;     // Bodies of another index are removed at opening.
     uint64_t size_limit = 0;  // Bytes.
+    // What writes bodies, as pwrite(2); tests put a full disk here.
+    std::function<ssize_t(int fd, const void* bytes, size_t size, off_t offset)> write = ::pwrite;
   };
   static std::unique_ptr<BodyCache> Open(const Options& options);
   virtual ~BodyCache() = default;

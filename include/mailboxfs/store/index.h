@@ -31,7 +31,9 @@ struct Node {
   int64_t mtime = 0;  // Message: INTERNALDATE. Directory: last change of its contents (wall clock, seconds).
   uint64_t size = 0;  // Message: exact if size_exact, else the server's estimate. Directory: 0.
   bool size_exact = false;
-  model::Uid uid = 0;  // Message only.
+  // Message only; what it means is the folder's `listed.uid_validity`. 0: the folder's UIDVALIDITY
+  // has changed and the message has not been matched yet (see BeginListing); it cannot be fetched.
+  model::Uid uid = 0;
 };
 
 // What only some questions need.
@@ -46,10 +48,12 @@ struct Folder {
   Ino mailbox = 0;
   std::string id;  // The server's name: the key within the mailbox.
   bool selectable = true;
-  model::FolderState listed;  // As of the last complete listing; uid_validity 0 if there was none.
-  int64_t listed_at = 0;      // Wall clock, seconds; 0: never completely.
-  int64_t scanned_at = 0;     // Last comparison of all UIDs and flags.
-  uint64_t messages = 0;
+  // `uid_validity`: what the UIDs of the folder's messages mean; from BeginListing on, 0 before.
+  // The rest: as of the last complete listing, 0 if there was none under this UIDVALIDITY.
+  model::FolderState listed;
+  int64_t listed_at = 0;   // Last complete listing, wall clock, seconds; 0: never. A UIDVALIDITY change keeps it.
+  int64_t scanned_at = 0;  // Last comparison of all UIDs and flags.
+  uint64_t messages = 0;   // Visible ones.
 };
 
 struct Mailbox {
@@ -86,7 +90,10 @@ struct Removed {
 // The persistent index: names, inodes, dates, sizes, flags of all that has been seen. One
 // SQLite database (WAL, synchronous=NORMAL), schema-versioned, crash-safe: each method that
 // changes it is one transaction. Thread-safe; reads do not wait for a writer. Throws Error:
-// kDisk, kDiskFull, kCorrupt, kConfig (another daemon holds it, or a newer version wrote it).
+// kDisk, kDiskFull, kCorrupt, kConfig (another daemon holds it, or a newer version wrote it),
+// kGone (a method that changes a folder's messages, when ReplaceFolders has removed the folder).
+// A database that turns out to be damaged when it is opened is moved to index.db.corrupt-<n>,
+// logged, and replaced by a new one (with another id).
 class Index {
  public:
   // Opens or creates `directory`/index.db (directory 0700) and takes the directory's lock.
@@ -112,25 +119,34 @@ class Index {
   virtual std::vector<model::Uid> Uids(Ino folder) = 0;
   virtual uint64_t CountMessages() = 0;
 
-  // -- Mailboxes. Keeps the inode of a known key; renames if the name differs.
+  // -- Mailboxes. Keeps the inode of a known key; renames if the name differs. Another mailbox
+  // that has the name gets "~2" appended, until it is ensured itself under a name of its own.
   virtual Ino EnsureMailbox(std::string_view key, std::string_view name, int64_t now) = 0;
 
   // -- Folder list: makes the mailbox's folders exactly `folders`; sets listed_at = now. A known
-  // id keeps inode and name. `names` of siblings must be unique. Returns what has gone.
+  // id keeps inode and name, unless its parent is another one now. `name`s of siblings should be
+  // unique; one that is taken (by a message, too) gets "~2", ... appended. Returns what has gone,
+  // in no order: removed folders (their own entry stands for their messages), the old
+  // names of folders that moved, and the messages of folders that can no longer be selected.
   virtual std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) = 0;
 
   // -- Messages. BeginListing tells which UIDVALIDITY the following calls belong to. If it is
   // a new one, the folder's old messages are set aside; AddMessages then matches each new
   // message with them by Message-ID, INTERNALDATE, estimated size and header digest: a match
   // keeps inode, name and exact size and gets the new UID; FinishListing drops the rest.
-  // Until then set-aside messages stay visible. Returns the known UIDs, ascending.
+  // Until then set-aside messages stay visible, without UID. All of this is persistent: a
+  // listing that broke off is continued by BeginListing with the same UIDVALIDITY, set aside
+  // afresh with another. Of equal messages each old row is used once, in order of UID.
+  // Returns the UIDs already known under `uid_validity`, ascending.
   virtual std::vector<model::Uid> BeginListing(Ino folder, model::UidValidity uid_validity) = 0;
   // Names already taken in the folder get "~2", "~3", ... before the ".uid.eml" suffix or extension.
+  // A UID that is known already is skipped.
   virtual void AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) = 0;
   virtual void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) = 0;
   virtual std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) = 0;
   // The listing is complete: stores what the server said and when. `scanned`: all UIDs and
-  // flags were compared. Returns what a UIDVALIDITY change left over.
+  // flags were compared. Returns what a UIDVALIDITY change left over. `state.uid_validity` must be
+  // that of BeginListing.
   virtual std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned,
                                              int64_t now) = 0;
   // One message proven gone (by a fetch). No-op if unknown.

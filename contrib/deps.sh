@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing; silent when there is nothing to do.
+# usage: contrib/deps.sh [build] [demo] [test] [ci]      default: build
+set -euo pipefail
+
+packages_of() {
+  case $1 in
+    build) echo g++ meson ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev openssl \
+      nlohmann-json3-dev libspdlog-dev libfmt-dev libsqlite3-dev zlib1g-dev libcli11-dev libutf8proc-dev libxxhash-dev ;;
+    demo) echo dovecot-imapd python3 openssl rsync ;;
+    test) packages_of demo; echo libgtest-dev libgmock-dev libbenchmark-dev mandoc tar attr procps util-linux shellcheck ;;
+    ci) packages_of test; echo clang-14 clang-format-14 clang-tidy-14 git ;;
+    *) echo "$0: unknown group: $1" >&2; return 2 ;;
+  esac
+}
+
+missing=()
+for group in "${@:-build}"; do
+  list=$(packages_of "$group")
+  for package in $list; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "$0: run as root, or install sudo; missing: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "installing ${missing[*]}" >&2
+
+log=$(mktemp)
+policy=/usr/sbin/policy-rc.d
+made_policy=
+finish() {
+  [ -z "$made_policy" ] || "${as_root[@]}" rm -f "$policy"
+  rm -f "$log"
+}
+trap finish EXIT
+# Dovecot is wanted as a program, not as this machine's mail server.
+if [ ! -e "$policy" ]; then
+  made_policy=1
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >>"$log" 2>&1; }
+if ! { apt update && apt install --no-install-recommends -y "${missing[@]}"; }; then
+  tail -n 20 "$log" >&2
+  echo "$0: the packages could not be installed" >&2
+  exit 1
+fi
+if [[ " ${missing[*]} " == *" dovecot-imapd "* ]] && [ -d /run/systemd/system ]; then
+  "${as_root[@]}" systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null || true
+fi

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds and runs the whole test suite; the last line is "N passed, N failed, N skipped".
+# MAILBOXFS_BUILD_DIR: where to build (default build/test). MAILBOXFS_MESON_ARGS: more options for meson setup.
+# Arguments are passed on to `meson test`, e.g. --suite unit.
+set -euo pipefail
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${MAILBOXFS_BUILD_DIR:-$top/build/test}
+export LC_ALL=C.UTF-8
+read -ra setup <<<"${MAILBOXFS_MESON_ARGS:-}"
+
+"$top/contrib/deps.sh" build test
+if [ ! -e "$build/build.ninja" ]; then
+  # The compiler's launcher is meson's to choose; without ccache it changes nothing.
+  meson setup "$build" "$top" "${setup[@]}"
+elif [ ${#setup[@]} -gt 0 ]; then
+  meson configure "$build" "${setup[@]}"
+fi
+ninja -C "$build"
+
+log=$build/meson-logs/testlog.json
+rm -f "$log"
+status=0
+meson test -C "$build" --no-rebuild --print-errorlogs "$@" || status=$?
+exec /usr/bin/python3 "$top/tests/scripts/summarise.py" "$log" "$status"

@@ -1,0 +1,144 @@
+#include "mailboxfs/cli/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/cli/exit_code.h"
+#include "mailboxfs/config/config.h"
+
+namespace mailboxfs::cli {
+namespace {
+
+struct Arguments {
+  MountArguments mount;
+  CheckArguments check;
+  StatusArguments status;
+  UnmountArguments unmount;
+};
+
+constexpr std::string_view kConfigHelp =
+    "Configuration file (default: $XDG_CONFIG_HOME/mailboxfs/config.json, else /etc/mailboxfs/config.json)";
+
+CLI::App* AddMount(CLI::App* app, MountArguments* arguments) {
+  CLI::App* command = app->add_subcommand("mount", "Mount the configured mailboxes");
+  command->add_option("MOUNTPOINT", arguments->mountpoint, "An existing directory")->required();
+  command->add_option("-c,--config", arguments->config, std::string(kConfigHelp));
+  command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground, log to standard error");
+  command->add_option("-o", arguments->options, "Mount options: allow_other, allow_root, uid=, gid=, umask=, ...")
+      ->type_name("OPT[,OPT...]")
+      ->allow_extra_args(false);
+  command->add_option("--log-level", arguments->log_level, "trace, debug, info (default), warning, error or off")
+      ->type_name("LEVEL");
+  command->add_option("--log-file", arguments->log_file, "Append the log to this file (made with mode 0600)")
+      ->type_name("FILE");
+  return command;
+}
+
+CLI::App* AddCheck(CLI::App* app, CheckArguments* arguments) {
+  CLI::App* command =
+      app->add_subcommand("check", "Check every layer from the configuration to the first message; say what to fix");
+  command->add_option("MAILBOX", arguments->mailboxes, "Only these mailboxes (address or directory name)");
+  command->add_option("-c,--config", arguments->config, std::string(kConfigHelp));
+  command->add_flag("--json", arguments->json, "Print JSON with a stable identifier for each check");
+  return command;
+}
+
+CLI::App* AddStatus(CLI::App* app, StatusArguments* arguments) {
+  CLI::App* command = app->add_subcommand("status", "Show connections, tokens, cache, progress and errors of a mount");
+  command->add_option("MOUNTPOINT", arguments->mountpoint, "Where it is mounted")->required();
+  command->add_flag("--json", arguments->json, "Print JSON");
+  return command;
+}
+
+CLI::App* AddUnmount(CLI::App* app, UnmountArguments* arguments) {
+  CLI::App* command = app->add_subcommand("unmount", "Unmount, and wait until the daemon has ended");
+  command->add_option("MOUNTPOINT", arguments->mountpoint, "Where it is mounted")->required();
+  command->add_flag("-l,--lazy", arguments->lazy, "Detach now even if something is open; don't wait");
+  return command;
+}
+
+// mount(8) and fstab call us as `mount.mailboxfs CONFIG MOUNTPOINT [-sfnv] [-o OPTS] [-t TYPE]`,
+// a person may write `mailboxfs CONFIG MOUNTPOINT -o OPTS`.
+bool IsMountHelperForm(const std::vector<std::string>& arguments) {
+  const std::string& program = arguments[0];
+  const std::string name = program.substr(program.rfind('/') + 1);
+  if (name.starts_with("mount.")) return true;
+  if (arguments.size() < 3 || arguments[1].starts_with("-") || arguments[2].starts_with("-")) return false;
+  for (const std::string_view command : {"mount", "check", "status", "unmount"}) {
+    if (arguments[1] == command) return false;
+  }
+  return true;
+}
+
+int RunMountHelper(const std::vector<std::string>& arguments) {
+  CLI::App app("Mount mailboxes as files (the form that mount(8) and /etc/fstab use)", "mount.mailboxfs");
+  MountArguments mount;
+  std::string config;
+  bool fake = false;
+  bool ignored = false;
+  std::string type;
+  app.add_option("CONFIG", config, "Configuration file")->required();
+  app.add_option("MOUNTPOINT", mount.mountpoint, "An existing directory")->required();
+  app.add_option("-o", mount.options, "Mount options")->allow_extra_args(false);
+  app.add_flag("-f", fake, "Check only, don't mount (mount --fake)");
+  app.add_flag("-s", ignored, "Ignored");
+  app.add_flag("-n", ignored, "Ignored");
+  app.add_flag("-v", ignored, "Ignored");
+  app.add_option("-t", type, "Ignored");
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend() - 1);
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitConfig;
+  }
+  mount.config = config;
+  if (fake) {
+    config::Load(config);
+    return kExitOk;
+  }
+  return RunMount(mount);
+}
+
+int RunCommand(int argc, char** argv) {
+  CLI::App app("Shows mailboxes as files: MOUNTPOINT/mailbox/folder/message.eml", "mailboxfs");
+  app.set_version_flag("--version", "mailboxfs " MAILBOXFS_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Exit status: 0 ok, 1 other failure or warnings, 2 configuration, 3 login, 4 network.\n"
+      "Manual pages: mailboxfs(1), mailboxfs.conf(5).");
+  Arguments arguments;
+  const CLI::App* mount = AddMount(&app, &arguments.mount);
+  const CLI::App* check = AddCheck(&app, &arguments.check);
+  const CLI::App* status = AddStatus(&app, &arguments.status);
+  AddUnmount(&app, &arguments.unmount);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitConfig;
+  }
+  if (mount->parsed()) return RunMount(arguments.mount);
+  if (check->parsed()) return RunCheck(arguments.check);
+  if (status->parsed()) return RunStatus(arguments.status);
+  return RunUnmount(arguments.unmount);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv, argv + argc);
+  try {
+    return IsMountHelperForm(arguments) ? RunMountHelper(arguments) : RunCommand(argc, argv);
+  } catch (const std::exception&) {
+    const base::Error error = base::CurrentError();
+    std::fprintf(stderr, "mailboxfs: %s\n", error.what());
+    return ExitCodeFor(error.kind());
+  }
+}
+
+}  // namespace mailboxfs::cli

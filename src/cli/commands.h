@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mailboxfs::cli {
+
+// Each runs one command and returns the exit code; throws base::Error for the rest. They
+// print what a person should read. Thread-bound.
+
+struct MountArguments {
+  std::optional<std::string> config;
+  std::string mountpoint;
+  bool foreground = false;
+  std::vector<std::string> options;  // -o lists.
+  std::optional<std::string> log_level;
+  std::optional<std::string> log_file;
+};
+int RunMount(const MountArguments& arguments);
+
+struct CheckArguments {
+  std::optional<std::string> config;
+  std::vector<std::string> mailboxes;  // Addresses or directory names; empty: all.
+  bool json = false;
+};
+int RunCheck(const CheckArguments& arguments);
+
+struct StatusArguments {
+  std::string mountpoint;
+  bool json = false;
+};
+int RunStatus(const StatusArguments& arguments);
+
+struct UnmountArguments {
+  std::string mountpoint;
+  bool lazy = false;
+};
+int RunUnmount(const UnmountArguments& arguments);
+
+}  // namespace mailboxfs::cli

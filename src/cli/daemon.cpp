@@ -1,0 +1,89 @@
+#include "daemon.h"
+
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "control_server.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/mail/imap_source.h"
+#include "status_report.h"
+
+namespace mailboxfs::cli {
+namespace {
+
+fuse::SessionOptions MakeSessionOptions(const config::Config& config, const MountOptions& options,
+                                        const std::string& mountpoint) {
+  fuse::SessionOptions session;
+  session.mountpoint = mountpoint;
+  session.fsname = config.path;
+  session.mount_options = options.for_fuse;
+  session.uid = options.uid.value_or(::getuid());
+  session.gid = options.gid.value_or(::getgid());
+  if (options.umask) session.umask = *options.umask;
+  session.stall = config.timeouts.stall;
+  session.total = config.timeouts.total;
+  return session;
+}
+
+}  // namespace
+
+Daemon::Daemon(const config::Config& config, const MountOptions& options, std::string mountpoint)
+    : config_(config),
+      mountpoint_(std::move(mountpoint)),
+      started_(base::Clock::System().Now()),
+      services_(config.max_connections),
+      index_(store::Index::Open(config.state_directory)),
+      cache_(store::BodyCache::Open({config.cache_directory, index_->id(), config.cache_size})),
+      session_(fuse::Session::Make(MakeSessionOptions(config, options, mountpoint_), base::Clock::System())) {
+  std::vector<tree::MailboxConfig> mailboxes;
+  for (const config::Account& account : config_.accounts) {
+    for (const config::MailboxConfig& mailbox : account.mailboxes) {
+      mailboxes.push_back(
+          {account.name + "/" + mailbox.address, mailbox.name,
+           mail::MakeImapSource(services_.MakeOptions(config_, account, mailbox), services_.environment())});
+    }
+  }
+  tree::TreeOptions tree_options;
+  tree_options.names = tree::NameTemplate(config_.names);
+  tree_options.refresh_interval = config_.refresh_interval;
+  tree_ = tree::Tree::Make(*index_, *cache_, session_->notifier(), base::Clock::System(), std::move(mailboxes),
+                           std::move(tree_options));
+  session_->SetTree(*tree_);
+}
+
+Daemon::~Daemon() {
+  // The tree borrows the notifier, and the session's last answers come from the tree.
+  tree_->Shutdown();
+}
+
+void Daemon::Run(const std::function<void()>& ready) {
+  session_->Mount();
+  const ControlServer control(mountpoint_, [this] { return Status(); });
+  session_->Run(ready);
+}
+
+json::Value Daemon::Status() const {
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::System().Now() - started_).count();
+  json::Value status = json::Value::MakeObject();
+  status.Set("version", MAILBOXFS_VERSION);
+  status.Set("pid", int64_t{::getpid()});
+  status.Set("mountpoint", mountpoint_);
+  status.Set("config", config_.path);
+  status.Set("uptime_seconds", int64_t{uptime});
+  AddTreeStatus(tree_->GetStatus(), &status);
+  AddSessionStatus(session_->GetStatus(), &status);
+  json::Value connections = json::Value::MakeObject();
+  connections.Set("in_use", uint64_t{services_.budget().in_use()});
+  connections.Set("limit", uint64_t{services_.budget().limit()});
+  status.Set("connections", std::move(connections));
+  json::Value tokens = json::Value::MakeObject();
+  for (const auto& [account, source] : services_.tokens_by_account()) {
+    tokens.Set(account, TokenReport(source->GetStatus()));
+  }
+  status.Set("tokens", std::move(tokens));
+  return status;
+}
+
+}  // namespace mailboxfs::cli

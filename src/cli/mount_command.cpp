@@ -1,0 +1,213 @@
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "commands.h"
+#include "daemon.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/fd.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/cli/exit_code.h"
+#include "mailboxfs/cli/mount_options.h"
+#include "mailboxfs/config/config.h"
+#include "mailboxfs/net/transport.h"
+#include "mount_table.h"
+#include "service_manager.h"
+
+namespace mailboxfs::cli {
+namespace {
+
+using base::ErrnoError;
+using base::Error;
+using base::ErrorKind;
+
+// The signal handler's way to the daemon. Set while Run may be stopped.
+std::atomic<Daemon*> g_running{nullptr};
+
+void OnStopSignal(int /*signal*/) {
+  const int saved_errno = errno;
+  if (Daemon* daemon = g_running.load()) daemon->Stop();
+  errno = saved_errno;
+}
+
+void InstallSignalHandlers() {
+  struct sigaction action {};
+  action.sa_handler = &OnStopSignal;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &action, nullptr);
+}
+
+// Secrets live in memory: neither core dumps nor other processes of the user get at it.
+void ProtectMemory() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// An open body is a descriptor; backup tools open many.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Checks the mountpoint; a mount of ours whose daemon has died is cleared away.
+std::string PrepareMountpoint(const std::string& path) {
+  const std::string mountpoint = CanonicalMountpoint(path);
+  struct stat info {};
+  const bool reachable = ::stat(mountpoint.c_str(), &info) == 0;
+  const int stat_errno = errno;
+  if (const std::optional<MountEntry> entry = FindOwnMount(mountpoint)) {
+    if (reachable || stat_errno != ENOTCONN) {
+      throw Error(ErrorKind::kConfig,
+                  base::Format("{}: mailboxfs is already mounted here (configuration {})", mountpoint, entry->fsname));
+    }
+    std::fprintf(stderr, "mailboxfs: %s: clearing the mount of a daemon that has died\n", mountpoint.c_str());
+    UnmountPath(mountpoint, true);
+    if (::stat(mountpoint.c_str(), &info) != 0) throw ErrnoError(ErrorKind::kConfig, mountpoint, errno);
+  } else if (!reachable) {
+    throw ErrnoError(ErrorKind::kConfig, base::Format("mountpoint {}", mountpoint), stat_errno);
+  }
+  if (!S_ISDIR(info.st_mode)) {
+    throw Error(ErrorKind::kConfig, base::Format("mountpoint {} is not a directory", mountpoint));
+  }
+  return mountpoint;
+}
+
+void RedirectStderr(const std::string& log_file) {
+  const base::UniqueFd file(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file || ::dup2(file.get(), STDERR_FILENO) < 0) {
+    throw ErrnoError(ErrorKind::kConfig, base::Format("log file {}", log_file), errno);
+  }
+}
+
+struct MountJob {
+  config::Config config;
+  MountOptions options;
+  std::string mountpoint;
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  std::optional<std::string> log_file;
+  bool foreground = false;
+};
+
+// Runs the daemon in this process until it is unmounted.
+void Serve(const MountJob& job, const std::function<void()>& ready) {
+  ProtectMemory();
+  RaiseDescriptorLimit();
+  net::InitNetwork();
+  Daemon daemon(job.config, job.options, job.mountpoint);
+  g_running = &daemon;
+  InstallSignalHandlers();
+  daemon.Run(ready);
+  g_running = nullptr;
+  base::LogInfo("{} is unmounted", job.mountpoint);
+}
+
+void LogMounted(const MountJob& job) {
+  size_t mailboxes = 0;
+  for (const config::Account& account : job.config.accounts) mailboxes += account.mailboxes.size();
+  base::LogInfo("mounted {} mailboxes of {} at {}", mailboxes, job.config.path, job.mountpoint);
+}
+
+int ServeInForeground(const MountJob& job) {
+  if (job.log_file) RedirectStderr(*job.log_file);
+  base::InitLog({job.log_level, true, false});
+  Serve(job, [&job] {
+    LogMounted(job);
+    NotifyServiceManager("READY=1");
+  });
+  NotifyServiceManager("STOPPING=1");
+  return kExitOk;
+}
+
+// The child of the handshake: detaches, serves, and reports through `report` when the mount answers.
+int ServeInBackground(const MountJob& job, base::UniqueFd report) {
+  ::setsid();
+  if (::chdir("/") != 0) throw ErrnoError(ErrorKind::kInternal, "chdir /", errno);
+  // Until the mount stands, errors go to the terminal of the person who asked for it.
+  base::InitLog({job.log_level, true, false});
+  Serve(job, [&job, &report] {
+    const base::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    ::dup2(null.get(), STDIN_FILENO);
+    ::dup2(null.get(), STDOUT_FILENO);
+    if (job.log_file) {
+      RedirectStderr(*job.log_file);
+    } else {
+      ::dup2(null.get(), STDERR_FILENO);
+    }
+    base::InitLog({job.log_level, job.log_file.has_value(), !job.log_file.has_value()});
+    LogMounted(job);
+    const char byte = '0';
+    if (::write(report.get(), &byte, 1) != 1) base::LogWarning("the mounting process has gone");
+    report.Reset();
+  });
+  return kExitOk;
+}
+
+int RunGuarded(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const std::exception&) {
+    const Error error = base::CurrentError();
+    std::fprintf(stderr, "mailboxfs: %s\n", error.what());
+    return ExitCodeFor(error.kind());
+  }
+}
+
+// Forks before any thread exists; returns when the mount answers or the child has failed.
+int Detach(const MountJob& job) {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw ErrnoError(ErrorKind::kInternal, "pipe", errno);
+  base::UniqueFd read_end(fds[0]);
+  base::UniqueFd write_end(fds[1]);
+  const pid_t child = ::fork();
+  if (child < 0) throw ErrnoError(ErrorKind::kInternal, "fork", errno);
+  if (child == 0) {
+    read_end.Reset();
+    std::_Exit(RunGuarded([&] { return ServeInBackground(job, std::move(write_end)); }));
+  }
+  write_end.Reset();
+  char byte = 0;
+  ssize_t got = 0;
+  while ((got = ::read(read_end.get(), &byte, 1)) < 0 && errno == EINTR) {
+  }
+  if (got == 1) {
+    struct stat info {};
+    if (::stat(job.mountpoint.c_str(), &info) == 0) return kExitOk;
+    throw ErrnoError(ErrorKind::kInternal, base::Format("{} is mounted, but does not answer", job.mountpoint), errno);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) return WEXITSTATUS(status);
+  throw Error(ErrorKind::kInternal, "the daemon ended before the mount stood");
+}
+
+}  // namespace
+
+int RunMount(const MountArguments& arguments) {
+  MountJob job;
+  job.options = ParseMountOptions(arguments.options);
+  const std::optional<std::string> level = arguments.log_level ? arguments.log_level : job.options.log_level;
+  if (level) job.log_level = base::ParseLogLevel(*level);
+  job.log_file = arguments.log_file ? arguments.log_file : job.options.log_file;
+  job.foreground = arguments.foreground;
+  const std::optional<std::string> path = arguments.config ? arguments.config : job.options.config;
+  job.config = config::Load(path.value_or(config::DefaultPath()));
+  job.mountpoint = PrepareMountpoint(arguments.mountpoint);
+  return job.foreground ? ServeInForeground(job) : Detach(job);
+}
+
+}  // namespace mailboxfs::cli

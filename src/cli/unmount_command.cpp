@@ -1,0 +1,59 @@
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "control_client.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/fd.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/cli/exit_code.h"
+#include "mount_table.h"
+
+namespace mailboxfs::cli {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+constexpr int kExitMillis = 30'000;
+
+// A descriptor that becomes readable when the daemon ends; none if it does not answer.
+base::UniqueFd OpenDaemon(const std::string& mountpoint) {
+  try {
+    const json::Value status = QueryStatus(mountpoint);
+    const json::Value* pid = status.Find("pid");
+    if (pid == nullptr || pid->AsInt() == nullptr) return {};
+    return base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid->AsInt()), 0)));
+  } catch (const Error& error) {
+    base::LogDebug("{}", error.what());
+    return {};
+  }
+}
+
+}  // namespace
+
+int RunUnmount(const UnmountArguments& arguments) {
+  const std::string mountpoint = CanonicalMountpoint(arguments.mountpoint);
+  if (!FindOwnMount(mountpoint)) {
+    throw Error(ErrorKind::kDisk, base::Format("{}: mailboxfs is not mounted here", mountpoint));
+  }
+  const base::UniqueFd daemon = OpenDaemon(mountpoint);
+  try {
+    UnmountPath(mountpoint, arguments.lazy);
+  } catch (const Error& error) {
+    throw Error(error.kind(), base::Format("{}; close what is open below it (fuser -vm {} shows it), or use --lazy",
+                                           error.what(), mountpoint));
+  }
+  if (!daemon || arguments.lazy) return kExitOk;
+  // When the command returns, index and cache are free for the next mount.
+  pollfd entry{daemon.get(), POLLIN, 0};
+  if (::poll(&entry, 1, kExitMillis) == 0) {
+    std::fprintf(stderr, "mailboxfs: %s is unmounted, but its daemon is still logging out\n", mountpoint.c_str());
+  }
+  return kExitOk;
+}
+
+}  // namespace mailboxfs::cli

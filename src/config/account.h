@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "mailboxfs/config/config.h"
+#include "node.h"
+
+namespace mailboxfs::config {
+
+// The value of an integer member within [low, high]; `why` is added to the message otherwise.
+std::optional<int64_t> GetInteger(const Node& node, std::string_view key, int64_t low, int64_t high,
+                                  std::string_view why = {});
+
+// Reads and checks "accounts". Throws Error(kConfig).
+std::vector<Account> ParseAccounts(const Node& root);
+
+}  // namespace mailboxfs::config

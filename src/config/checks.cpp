@@ -1,0 +1,184 @@
+#include "checks.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <limits>
+
+#include "file.h"
+#include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/fd.h"
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::config {
+
+namespace {
+
+constexpr size_t kMaxName = 255;
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+bool IsIpv6(std::string_view host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, std::string(host).c_str(), &address) == 1;
+}
+
+// The host of "host[:port]" or "[v6][:port]"; nullopt if it is neither.
+std::optional<std::string_view> HostOfAuthority(std::string_view authority) {
+  std::string_view host, port;
+  if (!authority.empty() && authority.front() == '[') {
+    const size_t end = authority.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    host = authority.substr(1, end - 1);
+    port = authority.substr(end + 1);
+    if (!IsIpv6(host)) return std::nullopt;
+  } else {
+    host = authority.substr(0, authority.find(':'));
+    port = authority.substr(host.size());
+    if (!HostProblem(host).empty()) return std::nullopt;
+  }
+  if (port.empty()) return host;
+  port.remove_prefix(1);
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (authority[authority.size() - port.size() - 1] != ':' || error != std::errc() ||
+      end != port.data() + port.size() || number == 0 || number > std::numeric_limits<uint16_t>::max()) {
+    return std::nullopt;
+  }
+  return host;
+}
+
+}  // namespace
+
+bool HasControlCharacter(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\x7f'; });
+}
+
+bool HasSpace(std::string_view text) { return text.find_first_of(" \t\r\n\v\f") != std::string_view::npos; }
+
+bool IsLoopbackHost(std::string_view host) {
+  if (base::EqualsIgnoreCase(host, "localhost")) return true;
+  const std::string text(host);
+  in_addr v4{};
+  if (::inet_pton(AF_INET, text.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24U == 127;
+  in6_addr v6{};
+  return ::inet_pton(AF_INET6, text.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::string HostProblem(std::string_view host) {
+  if (host.empty()) return "is empty; write the server's name";
+  if (host.find("://") != std::string_view::npos) return "is a URL; write only the server's name";
+  if (host.find(':') != std::string_view::npos && !IsIpv6(host)) {
+    return "contains a colon; write the port as \"port\"";
+  }
+  if (HasSpace(host) || HasControlCharacter(host) ||
+      host.find_first_of("/\\@?#[]{}\"'<>%,") != std::string_view::npos) {
+    return "is no host name; write for example imap.example.org";
+  }
+  return {};
+}
+
+std::string TokenEndpointProblem(std::string_view url) {
+  constexpr std::string_view kExample = "write for example https://login.example.org/token";
+  if (url.find_first_of("{}") != std::string_view::npos) {
+    return "contains an unknown placeholder; only {tenant} is known";
+  }
+  const size_t scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos) return base::Format("is no URL; {}", kExample);
+  const std::string scheme = base::AsciiLower(url.substr(0, scheme_end));
+  if (scheme != "https" && scheme != "http") return base::Format("must begin with https://; {}", kExample);
+  const std::string_view rest = url.substr(scheme_end + 3);
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (authority.find('@') != std::string_view::npos) {
+    return "contains a user name or password; remove what is before the @";
+  }
+  const std::optional<std::string_view> host = HostOfAuthority(authority);
+  if (!host || HasSpace(url) || HasControlCharacter(url)) return base::Format("is no valid URL; {}", kExample);
+  if (rest.find('#') != std::string_view::npos) return "contains a fragment; remove # and what follows";
+  if (scheme == "http" && !IsLoopbackHost(*host)) {
+    return "would send the secret unencrypted; use https:// (http:// is only for loopback hosts)";
+  }
+  return {};
+}
+
+std::string NameTemplateProblem(std::string_view text) {
+  constexpr std::array<std::string_view, 5> kPlaceholders = {"uid", "date", "time", "from", "subject"};
+  constexpr std::string_view kKnown = "the placeholders are {uid}, {date}, {time}, {from} and {subject}";
+  constexpr std::string_view kSuffix = ".eml";
+  bool has_uid = false;
+  size_t fixed = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '}') return base::Format("has a }} without a {{; {}", kKnown);
+    if (text[at] != '{') {
+      ++fixed;
+      continue;
+    }
+    const size_t end = text.find('}', at);
+    if (end == std::string_view::npos) return base::Format("has a {{ without a }}; {}", kKnown);
+    const std::string_view name = text.substr(at + 1, end - at - 1);
+    if (std::find(kPlaceholders.begin(), kPlaceholders.end(), name) == kPlaceholders.end()) {
+      return base::Format("has the unknown placeholder {{{}}}; {}", Quote(name), kKnown);
+    }
+    has_uid = has_uid || name == "uid";
+    at = end;
+  }
+  if (!has_uid) return "needs {uid}, or names would not be unique; write for example {date}_{subject}.{uid}.eml";
+  if (text.find('/') != std::string_view::npos) return "contains a slash; a template names a file, not a path";
+  if (text.size() < kSuffix.size() || text.substr(text.size() - kSuffix.size()) != kSuffix) {
+    return "must end in .eml; write for example {date}_{subject}.{uid}.eml";
+  }
+  if (fixed > kMaxName / 2) return "is too long; at most 127 bytes beside the placeholders leave room for a subject";
+  return {};
+}
+
+std::string DirectoryNameProblem(std::string_view name) {
+  if (name.empty()) return "is empty; a directory needs a name";
+  if (name.front() == '.') return "begins with a dot; choose another name";
+  if (name.find('/') != std::string_view::npos) return "contains a slash; choose another name";
+  if (HasControlCharacter(name)) return "contains a control character; choose another name";
+  if (name.size() > kMaxName)
+    return base::Format("has {} bytes, more than {}; choose a shorter name", name.size(), kMaxName);
+  return {};
+}
+
+std::optional<uint64_t> ParseSize(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (unit.empty()) return number;
+  constexpr std::string_view kUnits = "KMGT";
+  const size_t power = kUnits.find(base::AsciiUpper(unit));
+  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
+  const auto shift = static_cast<unsigned>(10 * (power + 1));
+  // Half the range: sizes are compared and added as signed numbers elsewhere.
+  if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) >> shift) return std::nullopt;
+  return number << shift;
+}
+
+bool LooksLikeGuid(std::string_view text) {
+  constexpr std::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return text.size() == kShape.size() && std::equal(text.begin(), text.end(), kShape.begin(), [](char c, char shape) {
+           return shape == '-' ? c == '-' : IsHexDigit(c);
+         });
+}
+
+std::string ReadableFileProblem(const std::string& path) {
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return ErrnoError(base::ErrorKind::kConfig, base::Format("{} cannot be read", path), errno).what();
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return base::Format("{} is no regular file", path);
+  if (status.st_size == 0) return base::Format("{} is empty", path);
+  return {};
+}
+
+}  // namespace mailboxfs::config

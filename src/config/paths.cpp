@@ -1,0 +1,95 @@
+#include "paths.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/config/config.h"
+
+namespace mailboxfs::config {
+
+using base::Error;
+using base::ErrorKind;
+
+namespace {
+
+// Set and an absolute path, as the XDG specification wants it.
+std::optional<std::string> AbsoluteFromEnvironment(std::string_view variable) {
+  const char* value = std::getenv(std::string(variable).c_str());
+  if (value == nullptr || value[0] != '/') return std::nullopt;
+  return value;
+}
+
+// Services without a home often have "/" instead.
+std::optional<std::string> Home() {
+  std::optional<std::string> home = AbsoluteFromEnvironment("HOME");
+  return home == "/" ? std::nullopt : home;
+}
+
+// FNV-1a, 64 bits.
+uint64_t Hash(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash;
+}
+
+}  // namespace
+
+std::string MakeAbsolute(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error || path.empty()) {
+    throw Error(ErrorKind::kConfig, base::Format("\"{}\" is no path to a configuration file", path));
+  }
+  return absolute.string();
+}
+
+std::string ResolvePath(std::string_view path, const std::string& directory) {
+  if (path.empty()) throw Error(ErrorKind::kConfig, "is empty; write a path");
+  if (path.front() == '/') return std::string(path);
+  if (path.substr(0, 2) == "~/") {
+    const std::optional<std::string> home = AbsoluteFromEnvironment("HOME");
+    if (!home) throw Error(ErrorKind::kConfig, "begins with ~ but HOME is not set; write an absolute path");
+    return base::Format("{}/{}", *home, path.substr(2));
+  }
+  return directory + std::string(path);
+}
+
+std::string ConfigurationId(const std::string& absolute_path) {
+  std::error_code error;
+  std::filesystem::path real = std::filesystem::canonical(absolute_path, error);
+  if (error) real = absolute_path;  // A pipe, perhaps.
+  return base::Format("{}-{}", real.stem().string(), base::Format("{:016x}", Hash(real.string())).substr(0, 8));
+}
+
+std::string DefaultDirectory(const BaseDirectory& base, const std::string& id) {
+  if (const auto xdg = AbsoluteFromEnvironment(base.xdg_variable)) return base::Format("{}/mailboxfs/{}", *xdg, id);
+  if (const auto home = Home()) return base::Format("{}/{}/mailboxfs/{}", *home, base.below_home, id);
+  if (const auto systemd = AbsoluteFromEnvironment(base.systemd_variable)) {
+    return base::Format("{}/{}", systemd->substr(0, systemd->find(':')), id);
+  }
+  if (::geteuid() == 0) return base::Format("{}/{}", base.of_root, id);
+  return {};
+}
+
+std::string DefaultPath() {
+  constexpr std::string_view kName = "mailboxfs/config.json";
+  std::vector<std::string> candidates;
+  if (const auto xdg = AbsoluteFromEnvironment("XDG_CONFIG_HOME")) {
+    candidates.push_back(base::Format("{}/{}", *xdg, kName));
+  }
+  if (const auto home = Home()) candidates.push_back(base::Format("{}/.config/{}", *home, kName));
+  candidates.push_back(base::Format("/etc/{}", kName));
+  for (const std::string& path : candidates) {
+    if (::access(path.c_str(), F_OK) == 0) return path;
+  }
+  return candidates.front();
+}
+
+}  // namespace mailboxfs::config

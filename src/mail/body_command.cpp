@@ -1,0 +1,172 @@
+#include "mail/body_command.h"
+
+#include <variant>
+
+#include "mail/refusal.h"
+#include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+// Placeholders have 1 to 3 KiB.
+constexpr uint64_t kMaxPlaceholder = 32 * 1024;
+
+}  // namespace
+
+bool IsExchangePlaceholder(std::string_view message) {
+  if (message.size() > kMaxPlaceholder) return false;
+  const size_t end_of_header = message.find("\r\n\r\n");
+  if (end_of_header == std::string_view::npos) return false;
+  const std::string_view header = message.substr(0, end_of_header);
+  const std::string_view body = message.substr(end_of_header);
+  // The subject may be encoded or folded in its later, localised part, never in its beginning.
+  return base::ContainsIgnoreCase(header, "Subject: Retrieval using the IMAP4 protocol failed for") &&
+         base::ContainsIgnoreCase(header, "Microsoft Exchange Server") &&
+         base::ContainsIgnoreCase(body, "retrieve the following message");
+}
+
+BodyCommand::BodyCommand(Connection& connection, const model::BodyRequest& request, model::BodySink& sink)
+    : connection_(connection), request_(request), sink_(sink) {}
+
+std::string BodyCommand::What() const {
+  return base::Format("UID {} in folder {}", request_.uid, base::Printable(request_.folder_id));
+}
+
+void BodyCommand::Run() {
+  const Connection::Examined& folder = connection_.EnsureExamined(request_.folder_id);
+  if (folder.state.uid_validity != request_.uid_validity) {
+    throw Error(ErrorKind::kStale, base::Format("the server has replaced the folder {}: {} is another message now",
+                                                base::Printable(request_.folder_id), What()));
+  }
+  Request request;
+  request.name = "UID FETCH";
+  request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH")
+                        .Raw(std::to_string(request_.uid))
+                        .Raw("(UID BODY.PEEK[])")
+                        .Finish();
+  request.body = this;
+  request.on_data = [this](const imap::UntaggedData& data) {
+    if (const auto* fetch = std::get_if<imap::FetchData>(&data)) OnFetch(*fetch);
+    // Numbers mean other messages from here on.
+    if (std::holds_alternative<imap::ExpungeData>(data)) uid_of_sequence_.clear();
+  };
+  const imap::StatusResponse status = connection_.Run(request);
+  connection_.wire().SetOctetsAhead(0);
+  Finish(status);
+}
+
+void BodyCommand::OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) {
+  if (body_sequence_ != 0) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server sent two bodies for {}", What()));
+  }
+  body_sequence_ = prefix.sequence == 0 ? UINT32_MAX : prefix.sequence;
+  size_ = size;
+  connection_.wire().SetOctetsAhead(size);
+  std::optional<model::Uid> uid = prefix.uid;
+  if (const auto known = uid_of_sequence_.find(prefix.sequence); !uid && known != uid_of_sequence_.end()) {
+    uid = known->second;
+  }
+  if (uid && *uid != request_.uid) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", *uid, What()));
+  }
+  identified_ = uid.has_value();
+  empty_ = size == 0;
+  hold_back_ = connection_.IsMicrosoftExchange() && size <= kMaxPlaceholder;
+  if (!empty_ && !hold_back_ && !connection_.wire().draining()) sink_.Begin(size, identified_);
+}
+
+void BodyCommand::OnBodyData(std::string_view bytes) {
+  received_ += bytes.size();
+  connection_.wire().SetOctetsAhead(size_ - received_);
+  if (connection_.wire().draining()) return;
+  if (hold_back_) {
+    held_.append(bytes);
+  } else {
+    sink_.Write(bytes);
+  }
+}
+
+void BodyCommand::OnFetch(const imap::FetchData& fetch) {
+  if (fetch.uid) uid_of_sequence_[fetch.sequence] = *fetch.uid;
+  for (const imap::BodySectionData& section : fetch.sections) {
+    if (section.section.empty() && !section.origin && !section.streamed) TakeInline(fetch, section);
+  }
+  if (fetch.sequence != body_sequence_) return;
+  const auto known = uid_of_sequence_.find(fetch.sequence);
+  if (known == uid_of_sequence_.end()) return;
+  if (known->second != request_.uid) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", known->second, What()));
+  }
+  identified_ = true;
+}
+
+// A body as a quoted string or NIL.
+void BodyCommand::TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section) {
+  if (fetch.uid && *fetch.uid != request_.uid) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", *fetch.uid, What()));
+  }
+  if (body_sequence_ != 0) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server sent two bodies for {}", What()));
+  }
+  body_sequence_ = fetch.sequence;
+  nil_ = !section.content.has_value();
+  held_ = section.content.value_or(std::string());
+  size_ = received_ = held_.size();
+  empty_ = held_.empty();
+  hold_back_ = true;
+}
+
+void BodyCommand::Finish(const imap::StatusResponse& status) {
+  const bool complete = body_sequence_ != 0 && !nil_ && received_ == size_;
+  if (status.condition != imap::Condition::kOk) {
+    if (ThrottlePause(status) || IsNotConnected(status)) connection_.RequireOk(status, "fetching " + What());
+    if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
+    connection_.RequireOk(status, "fetching " + What());
+  }
+  if (!complete) {
+    if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
+    throw Error(ErrorKind::kUnfetchable, base::Format("the server lists {} but sends no body for it", What()));
+  }
+  if (!identified_) {
+    connection_.wire().SetBroken();
+    throw Error(ErrorKind::kProtocol, base::Format("the server did not say whether the body it sent is {}", What()));
+  }
+  if (empty_ && request_.size_estimate > 0) {
+    throw Error(ErrorKind::kUnfetchable, base::Format("the server sends an empty body for {}, which should have "
+                                                      "about {} bytes",
+                                                      What(), request_.size_estimate));
+  }
+  if (hold_back_ || empty_) DeliverHeldBack();
+}
+
+void BodyCommand::DeliverHeldBack() {
+  if (connection_.IsMicrosoftExchange() && IsExchangePlaceholder(held_)) {
+    throw Error(ErrorKind::kUnfetchable,
+                base::Format("the server cannot convert {} and sends a placeholder instead", What()));
+  }
+  sink_.Begin(size_, true);
+  if (!held_.empty()) sink_.Write(held_);
+}
+
+bool BodyCommand::Exists() {
+  bool exists = false;
+  Request request;
+  request.name = "UID FETCH";
+  request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH")
+                        .Raw(std::to_string(request_.uid))
+                        .Raw("(UID FLAGS)")
+                        .Finish();
+  request.on_data = [&](const imap::UntaggedData& data) {
+    const auto* fetch = std::get_if<imap::FetchData>(&data);
+    if (fetch != nullptr && fetch->uid == request_.uid) exists = true;
+  };
+  const imap::StatusResponse status = connection_.Run(request);
+  connection_.RequireOk(status, "looking for " + What());
+  return exists;
+}
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mail/connection.h"
+#include "mailboxfs/model/mail_source.h"
+
+namespace mailboxfs::mail {
+
+// Exchange answers a request for a message that it cannot convert with a small mail of its
+// own instead ("Retrieval using the IMAP4 protocol failed ..."). Reentrant.
+bool IsExchangePlaceholder(std::string_view message);
+
+// Fetches one body (model::MailSource::FetchBody) over one connection. Thread-bound; throws
+// Error: kStale, kGone, kUnfetchable, kServer, kThrottled, kProtocol, kNetwork, kTimeout,
+// kCancelled, and whatever the sink throws.
+class BodyCommand final : private imap::ResponseReader::BodyHandler {
+ public:
+  // Borrows all.
+  BodyCommand(Connection& connection, const model::BodyRequest& request, model::BodySink& sink);
+  void Run();
+
+ private:
+  void OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) override;
+  void OnBodyData(std::string_view bytes) override;
+  void OnFetch(const imap::FetchData& fetch);
+  void TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section);
+  void Finish(const imap::StatusResponse& status);
+  void DeliverHeldBack();
+  // Is the message still listed?
+  bool Exists();
+  std::string What() const;
+
+  Connection& connection_;
+  const model::BodyRequest& request_;
+  model::BodySink& sink_;
+  std::map<uint32_t, model::Uid> uid_of_sequence_;
+  uint32_t body_sequence_ = 0;  // 0: no body has come.
+  bool identified_ = false;
+  bool empty_ = false;  // The body has no octets, or is NIL.
+  bool nil_ = false;
+  bool hold_back_ = false;  // Collect the body and look at it before the sink gets it.
+  uint64_t size_ = 0;
+  uint64_t received_ = 0;
+  std::string held_;
+};
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,132 @@
+#include "mail/fetch_items.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+// More messages in one folder are a lie that would fill the memory.
+constexpr size_t kMaxMessages = 20'000'000;
+
+}  // namespace
+
+std::string JoinFlags(const std::vector<std::string>& flags) {
+  constexpr std::array<std::string_view, 5> kSystem = {"\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Seen"};
+  std::vector<std::string> words;
+  for (const std::string& flag : flags) {
+    if (flag.empty() || base::EqualsIgnoreCase(flag, "\\Recent")) continue;
+    const auto* const system = std::find_if(kSystem.begin(), kSystem.end(),
+                                            [&](std::string_view name) { return base::EqualsIgnoreCase(flag, name); });
+    words.emplace_back(system == kSystem.end() ? std::string_view(flag) : *system);
+  }
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  std::string joined;
+  for (const std::string& word : words) {
+    if (!joined.empty()) joined += ' ';
+    joined += word;
+  }
+  return joined;
+}
+
+FolderListing::FolderListing(uint32_t exists) : expected_(exists) { Resize(exists); }
+
+void FolderListing::Resize(size_t count) {
+  if (count > kMaxMessages) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server claims {} messages in one folder", count));
+  }
+  slots_.resize(count);
+}
+
+void FolderListing::OnFetch(const imap::FetchData& fetch) {
+  if (fetch.sequence == 0) throw Error(ErrorKind::kProtocol, "the server sent a message with the number 0");
+  if (fetch.sequence > slots_.size()) Resize(fetch.sequence);
+  Message& message = slots_[fetch.sequence - 1];
+  if (fetch.uid) {
+    if (message.uid != 0 && message.uid != *fetch.uid) {
+      throw Error(ErrorKind::kProtocol, base::Format("the server gave message number {} the UIDs {} and {}",
+                                                     fetch.sequence, message.uid, *fetch.uid));
+    }
+    message.uid = *fetch.uid;
+  }
+  if (fetch.flags) {
+    message.flags = JoinFlags(*fetch.flags);
+    message.has_flags = true;
+  }
+}
+
+void FolderListing::OnExpunge(uint32_t sequence) {
+  if (sequence == 0 || sequence > slots_.size()) {
+    throw Error(ErrorKind::kProtocol,
+                base::Format("the server removed message number {} of {}", sequence, slots_.size()));
+  }
+  slots_.erase(slots_.begin() + (sequence - 1));
+  if (sequence <= expected_) --expected_;
+}
+
+void FolderListing::OnExists(uint32_t count) {
+  // EXISTS never goes down without EXPUNGE (RFC 3501 section 7.3.1).
+  if (count < expected_) {
+    throw Error(ErrorKind::kProtocol,
+                base::Format("the server's message count fell from {} to {} without a word", expected_, count));
+  }
+  if (count > slots_.size()) Resize(count);
+}
+
+std::vector<FolderListing::Message> FolderListing::Take() {
+  const auto end = slots_.begin() + static_cast<ptrdiff_t>(expected_);
+  const auto missing = std::count_if(slots_.begin(), end, [](const Message& message) { return message.uid == 0; });
+  if (missing > 0) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server listed only {} of {} messages",
+                                                   expected_ - static_cast<size_t>(missing), expected_));
+  }
+  std::vector<Message> messages = std::move(slots_);
+  messages.erase(std::remove_if(messages.begin(), messages.end(), [](const Message& m) { return m.uid == 0; }),
+                 messages.end());
+  std::sort(messages.begin(), messages.end(), [](const Message& a, const Message& b) { return a.uid < b.uid; });
+  const auto twin = std::adjacent_find(messages.begin(), messages.end(),
+                                       [](const Message& a, const Message& b) { return a.uid == b.uid; });
+  if (twin != messages.end()) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server gave two messages the UID {}", twin->uid));
+  }
+  return messages;
+}
+
+void FetchedItems::OnFetch(imap::FetchData& fetch) {
+  Item& item = by_sequence_[fetch.sequence];
+  if (fetch.uid) item.uid = fetch.uid;
+  if (fetch.flags) item.flags = JoinFlags(*fetch.flags);
+  if (fetch.internal_date) item.internal_date = fetch.internal_date;
+  if (fetch.rfc822_size) item.size = fetch.rfc822_size;
+  for (imap::BodySectionData& section : fetch.sections) {
+    if (base::AsciiUpper(std::string_view(section.section).substr(0, 6)) != "HEADER") continue;
+    item.header = std::move(section.content).value_or(std::string());
+  }
+  if (item.uid) by_uid_[*item.uid] = item;
+}
+
+void FetchedItems::OnExpunge(uint32_t sequence) {
+  std::map<uint32_t, Item> shifted;
+  for (auto& [number, item] : by_sequence_) {
+    if (number != sequence) shifted.emplace(number > sequence ? number - 1 : number, std::move(item));
+  }
+  by_sequence_ = std::move(shifted);
+}
+
+void FetchedItems::EndCommand() { by_sequence_.clear(); }
+
+const FetchedItems::Item* FetchedItems::Find(model::Uid uid) const {
+  const auto found = by_uid_.find(uid);
+  return found == by_uid_.end() ? nullptr : &found->second;
+}
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mailboxfs/imap/response.h"
+#include "mailboxfs/model/types.h"
+
+// What FETCH responses said, put together. All thread-bound.
+namespace mailboxfs::mail {
+
+// Flags in the model's form: sorted, without doubles and \Recent (which belongs to the
+// session, not to the message), the system flags in their usual spelling.
+std::string JoinFlags(const std::vector<std::string>& flags);
+
+// The messages of a folder by sequence number while all of them are being listed. It knows
+// whether the server has named every message that was there when it started, so that
+// a short answer cannot pass for a folder with fewer messages.
+class FolderListing {
+ public:
+  // `exists`: as told when the folder was opened. Throws Error(kProtocol) if that is absurd.
+  explicit FolderListing(uint32_t exists);
+
+  // All three throw Error(kProtocol) for what cannot be true.
+  void OnFetch(const imap::FetchData& fetch);
+  void OnExpunge(uint32_t sequence);
+  void OnExists(uint32_t count);
+
+  struct Message {
+    model::Uid uid = 0;  // 0: not named yet.
+    std::string flags;
+    bool has_flags = false;
+  };
+  // All messages that were named and not expunged since, in ascending order of UID. Throws
+  // Error(kProtocol) unless all that were there at the start are among them, each once.
+  std::vector<Message> Take();
+
+ private:
+  void Resize(size_t count);
+
+  std::vector<Message> slots_;  // Index: sequence number - 1.
+  size_t expected_ = 0;         // The first so many slots were there at the start.
+};
+
+// The items of single messages, merged over several responses.
+class FetchedItems {
+ public:
+  struct Item {
+    std::optional<model::Uid> uid;
+    std::optional<std::string> flags;
+    std::optional<int64_t> internal_date;
+    std::optional<uint64_t> size;
+    std::optional<std::string> header;
+    // More than the FLAGS that a server may send on its own.
+    bool Answered() const { return size || internal_date || header; }
+  };
+
+  void OnFetch(imap::FetchData& fetch);
+  void OnExpunge(uint32_t sequence);
+  // Ends one command: responses of the next one are not merged by sequence number.
+  void EndCommand();
+
+  // Null if the server said nothing about it.
+  const Item* Find(model::Uid uid) const;
+  const std::map<model::Uid, Item>& by_uid() const { return by_uid_; }
+
+ private:
+  std::map<uint32_t, Item> by_sequence_;
+  std::map<model::Uid, Item> by_uid_;
+};
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,251 @@
+// The side of Fetcher that its workers see.
+#include <algorithm>
+#include <utility>
+
+#include "mail/fetcher.h"
+#include "mail/refusal.h"
+#include "mail/worker.h"
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+
+// A pause up to this is waited out; readers would rather wait than fail.
+constexpr base::Duration kShortPause = std::chrono::seconds(30);
+constexpr unsigned kMaxThrottled = 5;
+// So many connection attempts are made before jobs fail for trouble that tends to pass.
+constexpr unsigned kQuietAttempts = 3;
+// How long the server is not asked for more connections than it gave.
+constexpr base::Duration kReducedTime = std::chrono::minutes(5);
+// Bytes this recent show that the network itself works.
+constexpr base::Duration kRecent = std::chrono::seconds(5);
+
+bool IsNetworkTrouble(ErrorKind kind) {
+  return kind == ErrorKind::kNetwork || kind == ErrorKind::kTls || kind == ErrorKind::kTimeout;
+}
+
+// kCancelled: the wire was interrupted for a reason that had gone by then.
+bool IsBreak(ErrorKind kind) {
+  return kind == ErrorKind::kNetwork || kind == ErrorKind::kTls || kind == ErrorKind::kProtocol ||
+         kind == ErrorKind::kCancelled;
+}
+
+}  // namespace
+
+bool Fetcher::AwaitNeed(Worker& worker) {
+  base::MutexLock lock(mutex_);
+  worker.state = Worker::State::kConnecting;
+  for (;;) {
+    if (shutdown_ || worker.leave || !queue_.HasFor(&worker)) {
+      worker.state = Worker::State::kFinished;
+      queue_.Unbind(&worker);
+      Engage();
+      return false;
+    }
+    const base::MonoTime start = std::max(worker.not_before, paused_until_);
+    const base::MonoTime now = environment_.clock.Now();
+    if (now >= start) return true;
+    changed_.WaitUntil(mutex_, std::chrono::steady_clock::now() + (start - now));
+  }
+}
+
+bool Fetcher::NotNeeded(const Worker& worker) const {
+  base::MutexLock lock(mutex_);
+  return shutdown_ || !queue_.HasFor(&worker);
+}
+
+void Fetcher::OnConnected(Worker& worker) {
+  base::MutexLock lock(mutex_);
+  worker.state = Worker::State::kBusy;
+  ++connected_;
+  quiet_failures_ = 0;
+  backoff_.OnSuccess();
+  last_error_.reset();
+  Engage();
+}
+
+void Fetcher::OnDisconnected(Worker& worker) {
+  base::MutexLock lock(mutex_);
+  worker.state = Worker::State::kConnecting;
+  --connected_;
+}
+
+void Fetcher::OnConnectFailed(Worker& worker, const Error& error) {
+  std::vector<Ended> ended;
+  {
+    base::MutexLock lock(mutex_);
+    worker.leave = true;
+    if (shutdown_) return;
+    last_error_ = error;
+    const base::MonoTime now = environment_.clock.Now();
+    const bool others_work =
+        connected_ > 0 && (!IsNetworkTrouble(error.kind()) || now - mailbox_.last_progress() < kRecent);
+    const bool may_pass = error.kind() == ErrorKind::kServer || error.kind() == ErrorKind::kProtocol;
+    if (error.kind() == ErrorKind::kThrottled) {
+      Pause(error, nullptr, ++quiet_failures_, ended);
+      worker.leave = !Paused();
+    } else if (others_work) {
+      base::LogInfo("{}; going on with {} connections", error.what(), connected_);
+      reduced_to_ = connected_;
+      reduced_until_ = now + kReducedTime;
+    } else if (may_pass && ++quiet_failures_ < kQuietAttempts) {
+      base::LogInfo("{}; trying again", error.what());
+      worker.leave = false;
+      worker.not_before = now + backoff_.QuietDelay(quiet_failures_);
+    } else {
+      quiet_failures_ = 0;
+      backoff_.OnFailure(error, base::Duration::zero());
+      FailQueued(error, ended);
+      base::LogWarning("{}; next attempt in {} s", error.what(),
+                       std::chrono::ceil<std::chrono::seconds>(backoff_.Left()).count());
+    }
+  }
+  FinishAll(std::move(ended));
+}
+
+void Fetcher::OnNoPlace(Worker& worker, const Error& error) {
+  std::vector<Ended> ended;
+  {
+    base::MutexLock lock(mutex_);
+    worker.leave = true;
+    if (shutdown_ || connected_ > 0) return;
+    last_error_ = error;
+    FailQueued(error, ended);
+  }
+  base::LogWarning("{}", error.what());
+  FinishAll(std::move(ended));
+}
+
+Fetcher::JobPtr Fetcher::Take(Worker& worker, const std::string& open_folder) {
+  base::MutexLock lock(mutex_);
+  worker.state = Worker::State::kBusy;
+  if (shutdown_ || Paused()) return nullptr;
+  JobPtr job = queue_.Take(&worker, open_folder);
+  if (job == nullptr) return nullptr;
+  job->state = Job::State::kRunning;
+  job->runner = &worker;
+  job->only_worker = nullptr;
+  // Whatever it was set for is over; a cancel of this job comes later, under the lock.
+  worker.signals().wake.Clear();
+  Engage();
+  return job;
+}
+
+Fetcher::JobPtr Fetcher::TakeMoreUrgent(Worker& worker, const Job& running, const std::string& open_folder) {
+  base::MutexLock lock(mutex_);
+  if (shutdown_ || Paused()) return nullptr;
+  JobPtr job = queue_.Take(&worker, open_folder, &running.priority);
+  if (job == nullptr) return nullptr;
+  job->state = Job::State::kRunning;
+  job->runner = &worker;
+  job->only_worker = nullptr;
+  return job;
+}
+
+void Fetcher::OnJobDone(const JobPtr& job) {
+  {
+    base::MutexLock lock(mutex_);
+    backoff_.OnSuccess();
+    last_error_.reset();
+  }
+  Finish(job, std::nullopt);
+}
+
+bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error, bool connection_broken) {
+  std::vector<Ended> ended;
+  base::Status status = error;
+  {
+    base::MutexLock lock(mutex_);
+    if (job->state == Job::State::kFinished) return true;
+    if (job->cancelled || shutdown_) {
+      status = Error(ErrorKind::kCancelled, "the task was cancelled");
+    } else if (error.kind() == ErrorKind::kThrottled) {
+      Pause(error, job, ++job->throttled, ended);
+      if (job->state == Job::State::kQueued) return false;
+    } else if (IsBreak(error.kind()) && (job->attempts == 0 || job->work->MadeProgress())) {
+      job->attempts = job->work->MadeProgress() ? 0 : job->attempts + 1;
+      base::LogInfo("{}; trying again", error.what());
+      Requeue(job, connection_broken ? &worker : nullptr);
+      return false;
+    } else {
+      if (error.kind() == ErrorKind::kCancelled) status = Error(ErrorKind::kNetwork, error.what());
+      last_error_ = status;
+    }
+  }
+  FinishAll(std::move(ended));
+  Finish(job, std::move(status));
+  return true;
+}
+
+void Fetcher::OnThrottled(const Error& error) {
+  std::vector<Ended> ended;
+  {
+    base::MutexLock lock(mutex_);
+    Pause(error, nullptr, 1, ended);
+  }
+  FinishAll(std::move(ended));
+}
+
+void Fetcher::Requeue(const JobPtr& job, Worker* only_worker) {
+  job->state = Job::State::kQueued;
+  job->runner = nullptr;
+  job->only_worker = only_worker;
+  queue_.PushFront(job);
+}
+
+// `job`, which may be null, waits for the pause's end if that is near and it is not the
+// umpteenth of many `times`.
+void Fetcher::Pause(const Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) {
+  const base::Duration asked = mailbox_.TakePause();
+  last_error_ = error;
+  if (asked > base::Duration::zero() && asked <= kShortPause && times <= kMaxThrottled) {
+    // Up to ten per cent more, so that not all mailboxes come back at once.
+    const auto jitter = std::chrono::duration_cast<base::Duration>(asked * 0.1 * environment_.random());
+    paused_until_ = std::max(paused_until_, environment_.clock.Now() + asked + jitter);
+    if (job != nullptr) Requeue(job, nullptr);
+    base::LogInfo("{}; pausing", error.what());
+    return;
+  }
+  backoff_.OnFailure(error, asked);
+  FailQueued(error, ended);
+  base::LogWarning("{}; pausing for {} s", error.what(),
+                   std::chrono::ceil<std::chrono::seconds>(backoff_.Left()).count());
+}
+
+bool Fetcher::EnterIdle(Worker& worker, const std::string& open_folder) {
+  base::MutexLock lock(mutex_);
+  if (shutdown_ || (!Paused() && queue_.HasFor(&worker))) return false;
+  worker.signals().wake.Clear();
+  worker.state = Worker::State::kIdle;
+  worker.open_folder = open_folder;
+  return true;
+}
+
+bool Fetcher::HasWork(const Worker& worker) const {
+  base::MutexLock lock(mutex_);
+  return worker.state != Worker::State::kIdle || (!Paused() && queue_.HasFor(&worker));
+}
+
+bool Fetcher::ClaimIdle(Worker& worker) {
+  base::MutexLock lock(mutex_);
+  if (idling_ == nullptr) idling_ = &worker;
+  return idling_ == &worker;
+}
+
+bool Fetcher::LeaveIdle(Worker& worker) {
+  base::MutexLock lock(mutex_);
+  if (idling_ == &worker) idling_ = nullptr;
+  const bool called = worker.state != Worker::State::kIdle;
+  worker.state = Worker::State::kBusy;
+  return called;
+}
+
+base::MonoTime Fetcher::PausedUntil() const {
+  base::MutexLock lock(mutex_);
+  return paused_until_;
+}
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,127 @@
+#include "mail/folder_list.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "mail/connection.h"
+#include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/imap/mailbox_name.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+// A hostile server shall not fill the memory.
+constexpr size_t kMaxFolders = 200'000;
+// Deeper names are taken as flat.
+constexpr ptrdiff_t kMaxDepth = 100;
+
+std::string_view WithoutTrailing(std::string_view name, char delimiter) {
+  while (name.size() > 1 && name.back() == delimiter) name.remove_suffix(1);
+  return name;
+}
+
+// The name of the parent, empty at the top; doubled delimiters count as one level.
+std::string_view ParentName(std::string_view name, char delimiter) {
+  const size_t position = name.rfind(delimiter);
+  if (position == std::string_view::npos) return {};
+  std::string_view parent = name.substr(0, position);
+  while (!parent.empty() && parent.back() == delimiter) parent.remove_suffix(1);
+  return parent;
+}
+
+class ListBuilder {
+ public:
+  explicit ListBuilder(const std::vector<imap::ListData>& listed) {
+    for (const imap::ListData& item : listed) {
+      const std::string name = Normalized(item);
+      names_.insert(name);
+      if (inbox_.empty() && imap::IsInbox(name)) inbox_ = name;
+    }
+  }
+
+  void Add(const imap::ListData& item) {
+    const std::string name = Normalized(item);
+    if (name.empty() || !done_.insert(name).second) return;
+    model::FolderInfo folder = Place(name, item.delimiter);
+    // The server knows it by the name that it gave.
+    folder.id = item.mailbox;
+    for (const std::string& attribute : item.attributes) {
+      std::string word = base::AsciiLower(attribute);
+      if (word.starts_with('\\')) word.erase(0, 1);
+      if (word == "noselect" || word == "nonexistent") folder.selectable = false;
+      folder.attributes.push_back(std::move(word));
+    }
+    folders_.push_back(std::move(folder));
+  }
+
+  std::vector<model::FolderInfo> Take() { return std::move(folders_); }
+
+ private:
+  static std::string Normalized(const imap::ListData& item) {
+    return std::string(item.delimiter ? WithoutTrailing(item.mailbox, *item.delimiter) : item.mailbox);
+  }
+
+  // Fills in id, path and parent, adding the parent if nobody else will.
+  model::FolderInfo Place(const std::string& name, std::optional<char> delimiter) {
+    if (delimiter && std::count(name.begin(), name.end(), *delimiter) > kMaxDepth) delimiter = std::nullopt;
+    model::FolderInfo folder;
+    folder.id = name;
+    std::string parent(delimiter ? ParentName(name, *delimiter) : std::string_view());
+    if (!inbox_.empty() && imap::IsInbox(parent)) parent = inbox_;
+    folder.parent_id = parent;
+    if (!parent.empty()) {
+      model::FolderInfo above = Place(parent, delimiter);
+      folder.path = above.path;
+      if (!names_.contains(parent) && done_.insert(parent).second) {
+        above.selectable = false;
+        above.attributes = {"nonexistent"};
+        folders_.push_back(std::move(above));
+      }
+    }
+    // What is left of a doubled delimiter stays visible, so that "a//b" and "a/b" differ.
+    const std::string_view last = std::string_view(name).substr(parent.empty() ? 0 : parent.size() + 1);
+    imap::NamePart part = imap::SplitMailboxName(last, std::nullopt).front();
+    folder.path.push_back({std::move(part.text), part.raw});
+    return folder;
+  }
+
+  std::unordered_set<std::string> names_;
+  std::unordered_set<std::string> done_;
+  std::string inbox_;
+  std::vector<model::FolderInfo> folders_;
+};
+
+}  // namespace
+
+std::vector<model::FolderInfo> BuildFolderList(const std::vector<imap::ListData>& listed) {
+  ListBuilder builder(listed);
+  for (const imap::ListData& item : listed) builder.Add(item);
+  return builder.Take();
+}
+
+std::vector<model::FolderInfo> Connection::ListFolders() {
+  std::vector<imap::ListData> listed;
+  Request request;
+  request.name = "LIST";
+  request.command = imap::CommandBuilder(NextTag(), "LIST").Raw("\"\" \"*\"").Finish();
+  request.on_data = [&listed](imap::UntaggedData& data) {
+    auto* item = std::get_if<imap::ListData>(&data);
+    if (item == nullptr) return;
+    if (listed.size() >= kMaxFolders) {
+      throw base::Error(base::ErrorKind::kProtocol, base::Format("the server lists more than {} folders", kMaxFolders));
+    }
+    listed.push_back(std::move(*item));
+  };
+  RequireOk(Run(request), "listing the folders");
+  std::vector<model::FolderInfo> folders = BuildFolderList(listed);
+  // INBOX always exists (RFC 3501 section 5.1): an empty answer is not true.
+  if (folders.empty())
+    throw base::Error(base::ErrorKind::kProtocol, "the server listed no folder at all, not even INBOX");
+  return folders;
+}
+
+}  // namespace mailboxfs::mail

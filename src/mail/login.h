@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mail/connection.h"
+#include "mailboxfs/mail/probe.h"
+
+namespace mailboxfs::mail {
+
+// How far a login came, for `mailboxfs check`.
+struct LoginTrace {
+  ProbeReport::Layer layer = ProbeReport::Layer::kConnect;  // Being tried.
+  std::string greeting;
+  std::string mechanism;
+};
+
+// Connects, logs in, and proves that the mailbox really answers. A refused token is replaced
+// and tried once more on a fresh connection. Throws Error: as net::Connector and
+// oauth::TokenSource do, kLoginRefused, kUnsupported (no common way to log in), kThrottled
+// (MailboxState knows the pause), kServer (trouble that may pass: try again), kProtocol,
+// kTimeout, kCancelled.
+std::unique_ptr<Connection> OpenConnection(const ConnectionContext& context, LoginTrace& trace);
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mailboxfs/base/clock.h"
+#include "mailboxfs/base/mutex.h"
+
+namespace mailboxfs::mail {
+
+// What all connections of one mailbox report to. Thread-safe.
+class MailboxState {
+ public:
+  explicit MailboxState(base::MonoTime start) : last_progress_(start.time_since_epoch().count()) {}
+
+  void OnReceived(size_t octets, base::MonoTime now) {
+    bytes_received_ += octets;
+    last_progress_ = now.time_since_epoch().count();
+  }
+  base::MonoTime last_progress() const { return base::MonoTime(base::Duration(last_progress_.load())); }
+  uint64_t bytes_received() const { return bytes_received_; }
+
+  void OnBodyFetched() { ++bodies_fetched_; }
+  uint64_t bodies_fetched() const { return bodies_fetched_; }
+
+  // The server asked for a pause of all work for this mailbox.
+  void AskPause(base::Duration pause) { pause_ = pause.count(); }
+  // The pause last asked for, once; zero if there was none.
+  base::Duration TakePause() { return base::Duration(pause_.exchange(0)); }
+
+  // Counts logins in a row that the server accepted without connecting the mailbox.
+  unsigned CountNotConnected() { return ++not_connected_; }
+  void OnLoggedIn(const std::string& server, const std::vector<std::string>& capabilities) {
+    not_connected_ = 0;
+    base::MutexLock lock(mutex_);
+    server_ = server;
+    capabilities_ = capabilities;
+  }
+  std::string server() const {
+    base::MutexLock lock(mutex_);
+    return server_;
+  }
+  std::vector<std::string> capabilities() const {
+    base::MutexLock lock(mutex_);
+    return capabilities_;
+  }
+
+  // Numbers the connections, for log lines.
+  unsigned NextConnectionNumber() { return ++connection_number_; }
+
+ private:
+  std::atomic<base::Duration::rep> last_progress_;
+  std::atomic<uint64_t> bytes_received_{0};
+  std::atomic<uint64_t> bodies_fetched_{0};
+  std::atomic<base::Duration::rep> pause_{0};
+  std::atomic<unsigned> not_connected_{0};
+  std::atomic<unsigned> connection_number_{0};
+  mutable base::Mutex mutex_;
+  std::string server_ GUARDED_BY(mutex_);
+  std::vector<std::string> capabilities_ GUARDED_BY(mutex_);
+};
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mail/connection.h"
+#include "mail/fetch_items.h"
+#include "mailboxfs/model/mail_source.h"
+
+namespace mailboxfs::mail {
+
+// What a refresh remembers over broken connections, so that one message whose header makes
+// the server hang up cannot keep a folder from being listed. Thread-bound.
+struct RefreshMemory {
+  std::vector<model::Uid> in_flight;  // Asked for when the connection broke.
+  std::set<model::Uid> suspects;      // To be asked for one by one.
+  std::set<model::Uid> poison;        // Not to be asked for any more.
+  bool avoid_tail = false;            // The quick look at new mail broke the connection.
+  bool progress = false;              // Something was learned in this attempt.
+
+  // Is a further attempt likely to get further?
+  bool MadeProgress() const { return progress || (in_flight.size() == 1 && suspects.contains(in_flight.front())); }
+};
+
+// Brings one folder up to date (model::MailSource::Refresh) over one connection. Nothing is
+// ever reported vanished unless the server has named every message that it counts.
+// Thread-bound; throws Error.
+class RefreshCommand {
+ public:
+  // Borrows all. `between_batches` may use the connection for something more urgent.
+  RefreshCommand(Connection& connection, const model::RefreshRequest& request, model::RefreshSink& sink,
+                 RefreshMemory& memory, std::function<void()> between_batches);
+  void Run();
+
+ private:
+  using Uids = std::span<const model::Uid>;
+
+  void BlameInFlight();
+  bool Unchanged() const;
+  // Only new mail? Delivers it and returns true if nothing else can have happened.
+  bool ListTail();
+  void ListAll();
+  std::vector<FolderListing::Message> FetchListing();
+  void Compare(const std::vector<FolderListing::Message>& listing);
+  void AddMessages(const std::vector<FolderListing::Message>& fresh);
+  void AddBatch(std::span<const FolderListing::Message> batch);
+  void BetweenBatches();
+  // Collects the items of `uids`, halving the set when the server refuses it.
+  void Gather(Uids uids, FetchedItems& items);
+  imap::StatusResponse FetchHeaders(const std::string& uid_set, FetchedItems& items);
+  // Those of `uids` that still exist.
+  std::set<model::Uid> StillThere(Uids uids);
+
+  Connection& connection_;
+  const model::RefreshRequest& request_;
+  model::RefreshSink& sink_;
+  RefreshMemory& memory_;
+  std::function<void()> between_batches_;
+  model::FolderState state_;
+  std::vector<model::Uid> known_;  // Ascending.
+  uint64_t to_add_ = 0;
+  uint64_t added_ = 0;
+};
+
+}  // namespace mailboxfs::mail

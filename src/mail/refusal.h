@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "mailboxfs/base/clock.h"
+#include "mailboxfs/imap/response.h"
+
+// What a server means by NO, BAD and BYE, as far as it is in the code and the text. All reentrant.
+namespace mailboxfs::mail {
+
+inline constexpr base::Duration kLongestPause = std::chrono::minutes(10);
+inline constexpr base::Duration kDefaultPause = std::chrono::seconds(30);
+
+// `NO [UNAVAILABLE] text`, printable, for messages to people.
+std::string QuoteStatus(const imap::StatusResponse& status);
+// The pause that a throttling answer asks for, at most kLongestPause; nullopt: it is no such answer.
+std::optional<base::Duration> ThrottlePause(const imap::StatusResponse& status);
+// A refusal that says nothing about the login: too many connections, server trouble (RFC 5530).
+bool IsTransient(const imap::StatusResponse& status);
+// Exchange: the token is good, the mailbox is not open.
+bool IsNotConnected(const imap::StatusResponse& status);
+// The session ended because the token it was opened with expired.
+bool IsTokenExpired(const imap::StatusResponse& status);
+
+}  // namespace mailboxfs::mail

@@ -1,0 +1,217 @@
+#include "caching_token_source.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "mailboxfs/base/log.h"
+
+namespace mailboxfs::oauth {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+using std::chrono::seconds;
+
+// An endpoint that hangs is a failure after this, however patient the caller is; sooner if
+// there is a token that still works.
+constexpr seconds kMaxRequest{30};
+constexpr seconds kMaxEarlyRenewal{10};
+constexpr seconds kMaxRenewalMargin{300};
+// Expiry that a token has which the endpoint calls expired already: enough to log in once.
+constexpr seconds kMinLifetime{60};
+constexpr seconds kMaxServerBackoff{60};
+constexpr seconds kMaxNetworkBackoff{10};  // Networks come back faster than servers.
+
+base::Duration Scale(base::Duration duration, double factor) {
+  return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(duration) * factor);
+}
+
+base::Duration Backoff(unsigned failures, ErrorKind kind, double random) {
+  const seconds most = kind == ErrorKind::kServer ? kMaxServerBackoff : kMaxNetworkBackoff;
+  const seconds base = std::min(most, seconds(int64_t{1} << std::min(failures, 16U)));
+  return Scale(base, 1 + 0.25 * random);
+}
+
+[[noreturn]] void ThrowLeft(const base::WakeEvent& wake) {
+  if (wake.IsSet()) throw Error(ErrorKind::kCancelled, "waiting for an access token was cancelled");
+  throw Error(ErrorKind::kTimeout, "no access token came in time");
+}
+
+}  // namespace
+
+// One request and those who wait for it. Thread-safe.
+class CachingTokenSource::Flight {
+ public:
+  // For the leader; only the first call counts.
+  void Finish(Outcome outcome) {
+    if (done_.IsSet()) return;
+    {
+      const base::MutexLock lock(mutex_);
+      outcome_ = std::move(outcome);
+    }
+    done_.Set();  // Stays set: wakes all, also those who come later.
+  }
+
+  // Waits for the end; nullopt if the leader left. Throws Error kTimeout or kCancelled.
+  Outcome Join(const base::Deadline& deadline, const base::WakeEvent& wake, const base::Clock& clock) const {
+    while (!done_.IsSet()) {
+      const base::MonoTime now = clock.Now();
+      if (wake.IsSet() || deadline.Passed(now)) ThrowLeft(wake);
+      std::array<pollfd, 2> entries{pollfd{done_.fd(), POLLIN, 0}, pollfd{wake.fd(), POLLIN, 0}};
+      if (::poll(entries.data(), entries.size(), deadline.PollMillis(now)) < 0 && errno != EINTR) {
+        throw base::ErrnoError(ErrorKind::kInternal, "poll", errno);
+      }
+    }
+    const base::MutexLock lock(mutex_);
+    return outcome_;
+  }
+
+ private:
+  base::WakeEvent done_;
+  mutable base::Mutex mutex_;
+  Outcome outcome_ GUARDED_BY(mutex_);
+};
+
+CachingTokenSource::CachingTokenSource(TokenRequest request, const base::Clock& clock, std::function<double()> random)
+    : request_(std::move(request)), clock_(clock), random_(std::move(random)) {}
+
+CachingTokenSource::~CachingTokenSource() = default;
+
+AccessToken CachingTokenSource::Get(const base::Deadline& deadline, const base::WakeEvent& wake) {
+  for (;;) {
+    std::shared_ptr<Flight> flight;
+    bool leads = false;
+    {
+      const base::MutexLock lock(mutex_);
+      const base::MonoTime now = clock_.Now();
+      const bool blocked = now < blocked_until_;
+      if (IsValid(now) && (now < renew_at_ || flight_ || blocked)) return *token_;
+      if (!flight_) {
+        if (blocked) throw BlockedError(now);
+        if (wake.IsSet() || deadline.Passed(now)) {
+          if (IsValid(now)) return *token_;
+          ThrowLeft(wake);
+        }
+        flight_ = std::make_shared<Flight>();
+        leads = true;
+      }
+      flight = flight_;
+    }
+    if (leads) {
+      try {
+        return Lead(*flight, deadline, wake);
+      } catch (...) {
+        Abandon(*flight);
+        throw;
+      }
+    }
+    Outcome outcome = flight->Join(deadline, wake, clock_);
+    if (outcome) return std::move(outcome->value());
+  }
+}
+
+AccessToken CachingTokenSource::Lead(Flight& flight, const base::Deadline& deadline, const base::WakeEvent& wake) {
+  const base::MonoTime begun = clock_.Now();
+  base::MutexLock lock(mutex_);
+  const seconds patience = IsValid(begun) ? kMaxEarlyRenewal : kMaxRequest;
+  lock.Unlock();
+  bool left = false;
+  TokenAnswer answer = Ask(deadline, base::Deadline::At(begun + patience), wake, left);
+  const double random = random_();
+  lock.Lock();
+  flight_.reset();
+  const auto* failure = std::get_if<TokenFailure>(&answer);
+  // kConfig: the secret could not be read, or the URL is none.
+  if (failure == nullptr || failure->error.kind() != ErrorKind::kConfig) ++requests_;
+  Outcome outcome;
+  if (!left) outcome = Settle(answer, begun, random);
+  std::optional<AccessToken> old;
+  if (failure != nullptr && IsValid(clock_.Now())) old = token_;
+  lock.Unlock();
+  flight.Finish(outcome);
+  if (failure == nullptr) return outcome->value();
+  if (!old) throw failure->error;
+  if (!left)
+    base::LogWarning("the access token could not be renewed early, the old one still works: {}", failure->error.what());
+  return *old;
+}
+
+// After an error that is nobody's outcome (memory): those who wait must not do so for ever.
+void CachingTokenSource::Abandon(Flight& flight) {
+  base::MutexLock lock(mutex_);
+  if (flight_.get() == &flight) flight_.reset();
+  lock.Unlock();
+  flight.Finish(std::nullopt);
+}
+
+// `left` is set if the caller's own deadline or wake ended it, and not the endpoint or `limit`.
+TokenAnswer CachingTokenSource::Ask(const base::Deadline& deadline, const base::Deadline& limit,
+                                    const base::WakeEvent& wake, bool& left) const {
+  try {
+    return request_(deadline.Min(limit), wake);
+  } catch (...) {
+    const Error error = base::CurrentError();
+    left = error.kind() == ErrorKind::kCancelled ||
+           (error.kind() == ErrorKind::kTimeout && deadline.when() <= limit.when());
+    const bool ours = error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kInternal;
+    return TokenFailure{error, ours ? Pause::kNone : Pause::kBackoff, {}};
+  }
+}
+
+base::Result<AccessToken> CachingTokenSource::Settle(TokenAnswer& answer, base::MonoTime begun, double random) {
+  if (const auto* failure = std::get_if<TokenFailure>(&answer)) {
+    last_error_ = failure->error.what();
+    Block(*failure, random);
+    return failure->error;
+  }
+  failures_ = 0;
+  blocked_by_.reset();
+  blocked_until_ = base::MonoTime::min();
+  last_error_.clear();
+  auto& grant = std::get<TokenGrant>(answer);
+  AccessToken token{std::move(grant.value), begun + std::max<base::Duration>(grant.lifetime, kMinLifetime)};
+  if (grant.lifetime <= base::Duration::zero()) {
+    token_.reset();
+    return token;
+  }
+  token.expires = begun + grant.lifetime;
+  const base::Duration margin = std::min<base::Duration>(kMaxRenewalMargin, grant.lifetime / 10);
+  renew_at_ = token.expires - Scale(margin, 1 + 0.25 * random);
+  token_ = token;
+  return token;
+}
+
+void CachingTokenSource::Block(const TokenFailure& failure, double random) {
+  if (failure.pause == Pause::kNone) return;
+  const base::Duration length =
+      failure.pause == Pause::kFixed ? failure.length : Backoff(failures_, failure.error.kind(), random);
+  ++failures_;
+  blocked_by_ = failure.error;
+  blocked_until_ = clock_.Now() + length;
+}
+
+Error CachingTokenSource::BlockedError(base::MonoTime now) const {
+  const auto left = std::chrono::ceil<seconds>(blocked_until_ - now).count();
+  return {blocked_by_->kind(), base::Format("{} (not asked again; next try in {} s)", blocked_by_->what(), left)};
+}
+
+void CachingTokenSource::Invalidate(const AccessToken& token) {
+  const base::MutexLock lock(mutex_);
+  if (token_ && token_->value == token.value) token_.reset();
+}
+
+TokenStatus CachingTokenSource::GetStatus() const {
+  const base::MutexLock lock(mutex_);
+  const base::MonoTime now = clock_.Now();
+  TokenStatus status;
+  status.valid = IsValid(now);
+  if (status.valid) status.expires_in_seconds = std::chrono::floor<seconds>(token_->expires - now).count();
+  status.requests = requests_;
+  status.last_error = last_error_;
+  return status;
+}
+
+}  // namespace mailboxfs::oauth

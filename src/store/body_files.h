@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "body_footer.h"
+#include "cache_ledger.h"
+#include "mailboxfs/base/fd.h"
+
+struct stat;
+
+namespace mailboxfs::store {
+
+// Where bodies lie: DIRECTORY/v1/<last 2 hex digits of the inode>/<16 hex digits>, and
+// DIRECTORY/v1/tmp for those being written. Knows nothing of limits. Thread-safe.
+class BodyFiles {
+ public:
+  // Creates the directories; removes temporary files, and all bodies if they are of another
+  // index. Throws Error: kDisk, kDiskFull, kConfig.
+  BodyFiles(std::string directory, const std::string& index_id);
+
+  // The bodies of another index have been removed just now.
+  bool emptied() const { return emptied_; }
+  std::string PathOf(uint64_t ino) const;
+  // Creates an empty file; throws kDiskFull, kDisk.
+  base::UniqueFd CreateTemporary(std::string* path) const;
+  // Moves a temporary file into its place, over what is there. 0, or errno.
+  int MoveIntoPlace(const std::string& temporary, uint64_t ino) const;
+  // nullopt: the file is not an unharmed body of this inode. With `check_body` all of it is read.
+  std::optional<uint64_t> SizeOfSound(int fd, uint64_t ino, bool check_body) const;
+  BodyFooter FooterFor(uint64_t ino, uint64_t size, const Digest& body) const { return {index_, ino, size, body}; }
+
+  // All bodies, the least recently used first as far as file times tell; what cannot be one is removed.
+  std::vector<CacheLedger::Entry> Scan() const;
+
+ private:
+  void RemoveTemporaryFiles() const;
+  void AdoptIndex(const std::string& index_id);
+
+  const std::string root_;
+  const Digest index_;
+  bool emptied_ = false;
+};
+
+// What a file takes on disk. Some file systems account for blocks only later: not less than its length.
+uint64_t DiskBytes(const struct stat& status);
+
+}  // namespace mailboxfs::store

@@ -1,0 +1,182 @@
+#include "schema.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/log.h"
+#include "mailboxfs/store/index.h"
+
+namespace mailboxfs::store {
+
+using base::Error;
+using base::ErrorKind;
+
+namespace {
+
+constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kApplicationId = 0x6d626678;  // "mbfx"
+constexpr size_t kIdBytes = 16;
+
+// WAL: readers and the writer do not wait for each other, and what is committed survives the
+// death of the process. synchronous=NORMAL: a power failure can lose the last commits, never
+// the consistency.
+constexpr const char* kConnectionPragmas = R"sql(
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  PRAGMA cache_size = -8192;
+  PRAGMA journal_size_limit = 16777216;
+)sql";
+
+// kind: 0 mailbox, 1 folder, 2 message (NodeKind).
+// uid_validity, uid: of messages. A message whose uid_validity is not its folder's is set
+//   aside: it has a row in `aside` too and waits to be matched.
+// match_key: hash of what a message is known by besides its UID: Message-ID, INTERNALDATE, the
+//   size as the server first estimated it, and the header.
+constexpr const char* kSchema = R"sql(
+  CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  CREATE TABLE nodes(
+    ino INTEGER PRIMARY KEY AUTOINCREMENT,
+    parent INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    size INTEGER NOT NULL DEFAULT 0,
+    size_exact INTEGER NOT NULL DEFAULT 0,
+    uid_validity INTEGER,
+    uid INTEGER,
+    name TEXT NOT NULL,
+    flags TEXT,
+    message_id TEXT,
+    match_key BLOB);
+  CREATE UNIQUE INDEX nodes_name ON nodes(parent, name);
+  CREATE INDEX nodes_parent ON nodes(parent);
+  CREATE UNIQUE INDEX nodes_uid ON nodes(parent, uid_validity, uid) WHERE uid_validity IS NOT NULL;
+  CREATE TABLE mailboxes(
+    ino INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    listed_at INTEGER NOT NULL DEFAULT 0);
+  CREATE TABLE folders(
+    ino INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    selectable INTEGER NOT NULL,
+    uid_validity INTEGER NOT NULL DEFAULT 0,
+    uid_next INTEGER NOT NULL DEFAULT 0,
+    message_count INTEGER NOT NULL DEFAULT 0,
+    listed_at INTEGER NOT NULL DEFAULT 0,
+    scanned_at INTEGER NOT NULL DEFAULT 0,
+    messages INTEGER NOT NULL DEFAULT 0,
+    UNIQUE(mailbox, id));
+  CREATE TABLE aside(
+    folder INTEGER NOT NULL,
+    match_key BLOB NOT NULL,
+    uid INTEGER NOT NULL,
+    ino INTEGER NOT NULL,
+    PRIMARY KEY(folder, match_key, uid, ino)) WITHOUT ROWID;
+)sql";
+
+std::string RandomId() {
+  std::array<char, kIdBytes> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw base::ErrnoError(ErrorKind::kInternal, "no random bytes from the system", errno);
+  }
+  return base::HexEncode({bytes.data(), bytes.size()});
+}
+
+void CreateSchema(Database& database) {
+  Transaction transaction(database);
+  database.Execute(kSchema);
+  database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES('nodes', ?)").Bind(kReservedInos).Run();
+  const std::string id = RandomId();
+  database.Prepare("INSERT INTO meta(key, value) VALUES('id', ?)").Bind(id).Run();
+  database.Execute(base::Format("PRAGMA application_id = {}", kApplicationId).c_str());
+  database.Execute(base::Format("PRAGMA user_version = {}", kSchemaVersion).c_str());
+  transaction.Commit();
+}
+
+void CheckSound(Database& database) {
+  const std::string verdict = database.QueryText("PRAGMA quick_check(1)");
+  if (verdict != "ok") {
+    throw Error(ErrorKind::kCorrupt, base::Format("database {}: {}", database.path(), base::Printable(verdict)));
+  }
+}
+
+std::unique_ptr<Database> OpenChecked(const std::string& path, bool check) {
+  auto database = std::make_unique<Database>(path);
+  const int64_t version = database->QueryInt("PRAGMA user_version");
+  const int64_t application = database->QueryInt("PRAGMA application_id");
+  const bool empty = database->QueryInt("SELECT count(*) FROM sqlite_schema") == 0;
+  if (application != kApplicationId && !empty) {
+    throw Error(ErrorKind::kConfig, base::Format("{} is a database of another program; use another directory", path));
+  }
+  if (version > kSchemaVersion) {
+    throw Error(
+        ErrorKind::kConfig,
+        base::Format("{} was written by a newer mailboxfs (index version {}, this one knows up to {}); use that "
+                     "mailboxfs, or another state directory",
+                     path, version, kSchemaVersion));
+  }
+  database->Execute(kConnectionPragmas);
+  if (empty) {
+    CreateSchema(*database);
+  } else if (check) {
+    CheckSound(*database);
+  }
+  return database;
+}
+
+bool Exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+void MoveAside(const std::string& path, const Error& reason) {
+  unsigned number = 1;
+  while (Exists(base::Format("{}.corrupt-{}", path, number))) ++number;
+  const std::string target = base::Format("{}.corrupt-{}", path, number);
+  if (std::rename(path.c_str(), target.c_str()) != 0) {
+    throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {} aside", path), errno);
+  }
+  // The log belongs to the file; it may hold what a repair needs. A new database must not find it.
+  if (Exists(path + "-wal") && std::rename((path + "-wal").c_str(), (target + "-wal").c_str()) != 0) {
+    throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {}-wal aside", path), errno);
+  }
+  ::unlink((path + "-shm").c_str());
+  base::LogError(
+      "The index is damaged ({}). It was moved to {} and a new one is made: every folder will be listed again and "
+      "every "
+      "message gets a new inode number. Check the disk.",
+      reason.what(), target);
+}
+
+}  // namespace
+
+std::unique_ptr<Database> OpenIndexDatabase(const std::string& path, bool check) {
+  if (!Exists(path)) {
+    // Left by a database that somebody has deleted: its pages must not enter the new one.
+    ::unlink((path + "-wal").c_str());
+    ::unlink((path + "-shm").c_str());
+  }
+  try {
+    return OpenChecked(path, check);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kCorrupt) throw;
+    MoveAside(path, error);
+  }
+  return OpenChecked(path, false);
+}
+
+std::unique_ptr<Database> OpenIndexReader(const std::string& path) {
+  auto database = std::make_unique<Database>(path);
+  database->Execute(kConnectionPragmas);
+  database->Execute("PRAGMA query_only = ON");
+  return database;
+}
+
+}  // namespace mailboxfs::store

@@ -1,0 +1,157 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mailboxfs/base/error.h"
+#include "mailboxfs/base/mutex.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace mailboxfs::store {
+
+class Statement;
+
+// An SQLite connection; closes it. Keeps every statement it ever prepared. Thread-bound.
+// Throws Error: kDiskFull, kCorrupt (also "not a database"), else kDisk.
+class Database {
+ public:
+  // Opens or creates the file at `path` (0600), or a database in memory if it is ":memory:".
+  explicit Database(const std::string& path);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Runs one or more statements whose results are not needed.
+  void Execute(const char* sql);
+  // Borrows the prepared statement for `sql`, to be bound and stepped; made on first use.
+  // One borrower at a time.
+  Statement Prepare(std::string_view sql);
+  // For a statement that is used once: the first column of the first row.
+  int64_t QueryInt(std::string_view sql);
+  std::string QueryText(std::string_view sql);
+  // Rows that the last INSERT, UPDATE or DELETE changed.
+  uint64_t Changes() const;
+  int64_t LastInsertId() const;
+
+  const std::string& path() const { return path_; }
+  // An operation has failed because the file is damaged.
+  bool damaged() const { return damaged_; }
+
+ private:
+  friend class Statement;
+  friend class Transaction;
+  struct Closer {
+    void operator()(sqlite3* handle) const noexcept;
+  };
+  struct Finalizer {
+    void operator()(sqlite3_stmt* handle) const noexcept;
+  };
+  struct Prepared {
+    std::unique_ptr<sqlite3_stmt, Finalizer> handle;
+    bool borrowed = false;
+  };
+
+  [[noreturn]] void Fail(int code);
+
+  std::string path_;
+  std::unique_ptr<sqlite3, Closer> handle_;
+  std::map<std::string, Prepared, std::less<>> prepared_;
+  bool damaged_ = false;
+};
+
+// A use of a prepared statement: bind the parameters in order, then Step through the rows
+// or Run. Reset and given back by the destructor. Thread-bound, as its Database.
+//
+//   for (auto rows = db.Prepare("SELECT name FROM nodes WHERE parent = ?").Bind(ino); rows.Step();) Use(rows.Text(0));
+class Statement {
+ public:
+  ~Statement();
+  Statement(Statement&& other) noexcept;
+  Statement& operator=(Statement&&) = delete;
+
+  template <std::integral T>
+  Statement&& Bind(T value) {
+    return BindInt(static_cast<int64_t>(value));
+  }
+  // Borrowed: must stay unchanged until the statement has been stepped for the last time.
+  Statement&& Bind(std::string_view text);
+  Statement&& BindBlob(std::string_view bytes);
+
+  // True: there is a row. False: done.
+  bool Step();
+  // Steps to the end.
+  void Run();
+
+  int64_t Int(int column);
+  template <std::integral T>
+  T As(int column) {
+    return static_cast<T>(Int(column));
+  }
+  std::string Text(int column);
+
+ private:
+  friend class Database;
+  Statement(Database& database, Database::Prepared& prepared) : database_(&database), prepared_(&prepared) {}
+  Statement&& BindInt(int64_t value);
+
+  Database* database_;
+  Database::Prepared* prepared_;
+  int bound_ = 0;
+};
+
+// A write transaction; rolled back unless committed. Thread-bound.
+class Transaction {
+ public:
+  explicit Transaction(Database& database);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void Commit();
+
+ private:
+  Database& database_;
+  bool open_ = true;
+};
+
+// A few connections for reading. Thread-safe.
+//
+//   auto reader = pool.Take();
+//   reader->Prepare(...)
+class ReaderPool {
+ public:
+  class Lease {
+   public:
+    Lease(ReaderPool& pool, std::unique_ptr<Database> database) : pool_(pool), database_(std::move(database)) {}
+    ~Lease() { pool_.GiveBack(std::move(database_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Database* operator->() const { return database_.get(); }
+
+   private:
+    ReaderPool& pool_;
+    std::unique_ptr<Database> database_;
+  };
+
+  explicit ReaderPool(std::vector<std::unique_ptr<Database>> databases) : free_(std::move(databases)) {}
+
+  // Waits until a connection is free.
+  Lease Take() EXCLUDES(mutex_);
+  // Whether a connection has met damage. All connections must have been given back.
+  bool damaged() EXCLUDES(mutex_);
+
+ private:
+  void GiveBack(std::unique_ptr<Database> database) EXCLUDES(mutex_);
+
+  base::Mutex mutex_;
+  base::CondVar given_back_;
+  std::vector<std::unique_ptr<Database>> free_ GUARDED_BY(mutex_);
+};
+
+}  // namespace mailboxfs::store

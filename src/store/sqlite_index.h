@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "directory.h"
+#include "mailboxfs/base/mutex.h"
+#include "mailboxfs/store/index.h"
+#include "sqlite.h"
+
+namespace mailboxfs::store {
+
+// The Index: one connection that writes, under a mutex, and a few that read. A method that
+// reads is one statement, so it needs no transaction. Split over index.cpp (life and reading),
+// index_folders.cpp (mailboxes and folders) and index_messages.cpp.
+class SqliteIndex : public Index {
+ public:
+  explicit SqliteIndex(const std::string& directory);
+  ~SqliteIndex() override;
+  SqliteIndex(const SqliteIndex&) = delete;
+  SqliteIndex& operator=(const SqliteIndex&) = delete;
+
+  std::string id() const override { return id_; }
+
+  std::optional<Node> Get(Ino ino) override;
+  std::optional<Node> Find(Ino parent, std::string_view name) override;
+  std::optional<Node> FindUid(Ino folder, model::Uid uid) override;
+  std::vector<Node> List(Ino parent, Ino after, size_t limit) override;
+  std::optional<MessageDetails> Details(Ino message) override;
+  std::optional<Folder> GetFolder(Ino folder) override;
+  std::optional<Folder> FindFolder(Ino mailbox, std::string_view id) override;
+  std::vector<Folder> Folders(Ino mailbox) override;
+  std::optional<Mailbox> GetMailbox(Ino mailbox) override;
+  std::vector<model::Uid> Uids(Ino folder) override;
+  uint64_t CountMessages() override;
+
+  Ino EnsureMailbox(std::string_view key, std::string_view name, int64_t now) override;
+  std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) override;
+
+  std::vector<model::Uid> BeginListing(Ino folder, model::UidValidity uid_validity) override;
+  void AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) override;
+  void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) override;
+  std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) override;
+  std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned, int64_t now) override;
+  std::optional<Removed> RemoveMessage(Ino message, int64_t now) override;
+
+  bool SetExactSize(Ino message, uint64_t size) override;
+
+ private:
+  DirectoryLock lock_;
+  std::string id_;
+  // Keyed with the index's id: whoever writes mails cannot compute two that look the same to us.
+  uint64_t match_seed_ = 0;
+
+  base::Mutex write_mutex_;
+  std::unique_ptr<Database> writer_ PT_GUARDED_BY(write_mutex_);
+  std::unique_ptr<ReaderPool> readers_;
+};
+
+}  // namespace mailboxfs::store

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "context.h"
+#include "download.h"
+#include "mailboxfs/base/mutex.h"
+#include "open_messages.h"
+#include "refresh.h"
+
+namespace mailboxfs::tree {
+
+// Opens and reads messages: from the cache, or by joining the one download of each.
+// Thread-safe. No lock is held while anything else is called.
+class Messages : public std::enable_shared_from_this<Messages> {
+ public:
+  Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher);
+
+  // `node` is a message in `folder` of `mailbox`.
+  std::shared_ptr<Wait> Open(const store::Node& node, const store::Folder& folder,
+                             const std::shared_ptr<MailboxState>& mailbox, Tree::Callback<Tree::Opened> callback);
+  std::shared_ptr<Wait> Read(const std::shared_ptr<OpenBody>& message, uint64_t offset, size_t length,
+                             Tree::Callback<ReadSpan> callback);
+  // Of a message that is open.
+  std::optional<Attributes> OpenAttributes(Ino ino) { return open_->Find(ino); }
+  uint64_t CountDownloads();
+
+  // New waits are answered kCancelled from now on.
+  void Stop();
+  // After the sources have been shut down: answers whoever is left.
+  void Drain();
+
+ private:
+  // What an opener's answer needs to know.
+  struct Opening {
+    Attributes attributes;
+    std::shared_ptr<MailboxState> mailbox;
+    std::shared_ptr<Download> download;
+  };
+
+  Tree::Opened OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
+                          const std::shared_ptr<store::BodyFile>& body);
+  Tree::Opened OpenDownloaded(const Opening& opening);
+  // The download of this message; `*created` if it has yet to be started. Null when stopped.
+  std::shared_ptr<Download> FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
+                                         bool* created);
+  void Launch(const std::shared_ptr<Download>& download, Ino ino, const model::BodyRequest& request);
+  void OnFailure(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, const base::Error& error);
+  void Forget(Ino ino, const Download* download);
+  bool IsDownloading(Ino ino);
+
+  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<Refresher> refresher_;
+  const std::shared_ptr<OpenTable> open_;
+  base::Mutex mutex_;
+  std::map<Ino, std::shared_ptr<Download>> downloads_ GUARDED_BY(mutex_);
+  bool stopped_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace mailboxfs::tree

@@ -1,0 +1,51 @@
+#include "open_messages.h"
+
+#include <utility>
+
+namespace mailboxfs::tree {
+
+void OpenTable::Add(const Attributes& attributes, bool size_changed) {
+  base::MutexLock lock(mutex_);
+  Entry& entry = entries_[attributes.ino];
+  ++entry.count;
+  entry.size_changed = entry.size_changed || size_changed;
+  entry.attributes = attributes;
+}
+
+void OpenTable::Remove(Ino ino) {
+  base::MutexLock lock(mutex_);
+  const auto found = entries_.find(ino);
+  if (--found->second.count == 0) entries_.erase(found);
+}
+
+std::optional<Attributes> OpenTable::Find(Ino ino) {
+  base::MutexLock lock(mutex_);
+  const auto found = entries_.find(ino);
+  return found == entries_.end() ? std::nullopt : std::optional(found->second.attributes);
+}
+
+bool OpenTable::SizeChanged(Ino ino) {
+  base::MutexLock lock(mutex_);
+  const auto found = entries_.find(ino);
+  return found != entries_.end() && found->second.size_changed;
+}
+
+OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
+                   std::shared_ptr<store::BodyFile> body)
+    : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), body_(std::move(body)) {
+  table_->Add(attributes, size_changed);
+}
+
+OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
+                   std::shared_ptr<Download> download)
+    : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), download_(std::move(download)) {
+  table_->Add(attributes, size_changed);
+  download_->Open();
+}
+
+OpenBody::~OpenBody() {
+  table_->Remove(ino_);
+  if (download_) download_->Close();
+}
+
+}  // namespace mailboxfs::tree

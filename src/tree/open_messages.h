@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "context.h"
+#include "download.h"
+#include "mailboxfs/base/mutex.h"
+
+namespace mailboxfs::tree {
+
+// Which messages are open: they keep their attributes after they have gone from the index.
+// Thread-safe.
+class OpenTable {
+ public:
+  void Add(const Attributes& attributes, bool size_changed);
+  void Remove(Ino ino);
+  std::optional<Attributes> Find(Ino ino);
+  // Is it open by somebody who was told that its size changed? His reply, and with it the
+  // kernel's new attributes, may not have arrived yet.
+  bool SizeChanged(Ino ino);
+
+ private:
+  struct Entry {
+    size_t count = 0;
+    bool size_changed = false;
+    Attributes attributes;
+  };
+  base::Mutex mutex_;
+  std::map<Ino, Entry> entries_ GUARDED_BY(mutex_);
+};
+
+// One open of one message: a body that is held, or one that is coming. Thread-safe.
+class OpenBody : public OpenMessage {
+ public:
+  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
+           std::shared_ptr<store::BodyFile> body);
+  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
+           std::shared_ptr<Download> download);
+  ~OpenBody() override;
+  OpenBody(const OpenBody&) = delete;
+  OpenBody& operator=(const OpenBody&) = delete;
+
+  uint64_t size() const override { return size_; }
+  // One of the two is set.
+  const std::shared_ptr<store::BodyFile>& body() const { return body_; }
+  const std::shared_ptr<Download>& download() const { return download_; }
+  const std::shared_ptr<MailboxState>& mailbox() const { return mailbox_; }
+  void set_mailbox(std::shared_ptr<MailboxState> mailbox) { mailbox_ = std::move(mailbox); }
+
+ private:
+  const std::shared_ptr<OpenTable> table_;
+  const Ino ino_;
+  const uint64_t size_;
+  std::shared_ptr<MailboxState> mailbox_;
+  const std::shared_ptr<store::BodyFile> body_;
+  const std::shared_ptr<Download> download_;
+};
+
+}  // namespace mailboxfs::tree

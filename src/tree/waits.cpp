@@ -1,0 +1,50 @@
+#include "waits.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mailboxfs::tree {
+
+Waiter::Waiter(std::shared_ptr<Context> context, std::shared_ptr<MailboxState> mailbox, Answer answer)
+    : context_(std::move(context)),
+      mailbox_(std::move(mailbox)),
+      began_(context_->clock.Now()),
+      answer_(std::move(answer)) {
+  ++context_->waiting;
+}
+
+Waiter::~Waiter() {
+  if (!finished()) --context_->waiting;
+}
+
+void Waiter::SetLeave(Leave leave) {
+  base::MutexLock lock(mutex_);
+  leave_ = std::move(leave);
+}
+
+bool Waiter::End(const base::Status& status, EndedBy by) {
+  if (finished_.exchange(true)) return false;
+  --context_->waiting;
+  Answer answer;
+  Leave leave;  // Dropped here: it may hold what holds the waiter.
+  {
+    base::MutexLock lock(mutex_);
+    answer = std::exchange(answer_, nullptr);
+    leave = std::exchange(leave_, nullptr);
+  }
+  answer(status, by);
+  return true;
+}
+
+void Waiter::Cancel(const base::Error& error) {
+  Leave leave;
+  {
+    base::MutexLock lock(mutex_);
+    leave = leave_;
+  }
+  if (End(error, EndedBy::kCaller) && leave) leave(this);
+}
+
+base::MonoTime Waiter::LastProgress() const { return std::max(began_, mailbox_->source->LastProgress()); }
+
+}  // namespace mailboxfs::tree

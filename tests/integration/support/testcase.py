@@ -1,0 +1,71 @@
+"""The base of all mount tests, and their main(): python3 test_x.py [BINARY] [unittest options]."""
+
+import os
+import sys
+import unittest
+
+from . import mount
+
+_SKIPPED = 77  # meson's word for a test that could not run here.
+
+
+class MountTest(unittest.TestCase):
+    """Mounts made with self.mount() end with the test; their logs are shown when it fails."""
+
+    maxDiff = 2000
+
+    def setUp(self):
+        self._mounts, self._logs = [], []
+
+    def mount(self, account=None, *, timeouts=None, start=True, **config):
+        """A mount.Mount on one account (or on `accounts=`), started unless told otherwise."""
+        if account is not None:
+            config["accounts"] = {"test": account}
+        made = mount.Mount(config, timeouts)
+        self.addCleanup(lambda: self._logs.append(made.close()))
+        return made.start() if start else made
+
+    def server(self, server):
+        """Hands a scripted server over: stopped at the end; it must have seen nothing but reading."""
+
+        def finish():
+            server.stop()
+            self.assertEqual(server.violations, [], "commands that change something at the server")
+
+        self.addCleanup(finish)
+        return server
+
+    def run(self, result=None):
+        before = _bad(result)
+        super().run(result)
+        if result is not None and _bad(result) > before:
+            for log in self._logs:
+                sys.stderr.write(f"---- log of {self.id()}\n{log[-8000:]}\n----\n")
+
+    def assert_errno(self, errno, function, *arguments):
+        """The call fails with just this errno."""
+        with self.assertRaises(OSError) as caught:
+            function(*arguments)
+        self.assertEqual(os.strerror(caught.exception.errno), os.strerror(errno))
+
+
+def _bad(result):
+    return 0 if result is None else len(result.failures) + len(result.errors)
+
+
+def read(path):
+    """All bytes of a file."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def main(needs_fuse=True):
+    """Runs the tests of the calling file."""
+    if len(sys.argv) > 1 and os.path.isfile(sys.argv[1]):
+        os.environ["MAILBOXFS"] = os.path.abspath(sys.argv.pop(1))
+    if "MAILBOXFS" not in os.environ:
+        sys.exit(f"usage: {sys.argv[0]} BINARY [unittest options]")
+    if needs_fuse and not mount.fuse_is_there():
+        print("skipped: there is no /dev/fuse")
+        sys.exit(_SKIPPED)
+    unittest.main(module="__main__", verbosity=2)

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""The command line: mount and its handshake, unmount, status, check, and the form that fstab uses."""
+
+import json
+import os
+import signal
+
+from support import process
+from support.imap_faults import no
+from support.imap_script_server import ImapScriptServer
+from support.mount import clear_away, is_mounted, password_account
+from support.testcase import MountTest, main
+
+USER = "ada@example.org"
+OK, FAILURE, CONFIG, LOGIN, NETWORK = range(5)
+
+
+class CommandLine(MountTest):
+    def setUp(self):
+        super().setUp()
+        self.imap = self.server(ImapScriptServer())
+        self.imap.mailbox(USER).inbox.fill(3)
+        self.box = self.mount(password_account(self.imap, [USER]), start=False)
+        self.addCleanup(self.end_daemon)
+        self.daemon = None
+
+    def end_daemon(self):
+        """A background daemon is not our child: it is ended by its own number."""
+        clear_away(self.box.mountpoint)
+        if self.daemon is not None:
+            process.wait_until(lambda: not os.path.exists(f"/proc/{self.daemon}"), 20, "the daemon's end")
+
+    def mount_words(self, *options):
+        return ["mount", "-c", self.box.config_file, self.box.mountpoint, *options]
+
+    def in_background(self, *words):
+        done = self.box.command(*(words or self.mount_words()), check=True)
+        self.daemon = self.box.status()["pid"]
+        return done
+
+    def test_help_and_version(self):
+        version = self.box.command("--version", check=True).stdout
+        self.assertRegex(version, r"^mailboxfs \d+\.\d+\.\d+\n$")
+        top = self.box.command("--help", check=True).stdout
+        for command in ("mount", "check", "status", "unmount"):
+            self.assertIn(command, top)
+            self.assertIn("--help", self.box.command(command, "--help", check=True).stdout)
+
+    def test_background_mount_answers_when_the_command_returns(self):
+        done = self.in_background()
+        self.assertEqual((done.stdout, done.stderr), ("", ""))
+        self.assertTrue(is_mounted(self.box.mountpoint))
+        self.assertEqual(os.listdir(self.box.mountpoint), [USER])
+        self.assertEqual(len(self.box.messages(USER, "INBOX")), 3)
+        self.box.command("unmount", self.box.mountpoint, check=True)
+        self.assertFalse(is_mounted(self.box.mountpoint))
+        self.assertFalse(os.path.exists(f"/proc/{self.daemon}"), "unmount returned before the daemon had ended")
+
+    def test_foreground_mount_ends_well_on_signals(self):
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(signum):
+                self.box.start()
+                os.kill(self.box.pid, signum)
+                self.assertEqual(self.box._process.wait(20), OK)
+                self.assertFalse(is_mounted(self.box.mountpoint))
+
+    def test_status(self):
+        self.box.start()
+        self.box.messages(USER, "INBOX")
+        status = self.box.status()
+        self.assertEqual(status["pid"], self.box.pid)
+        self.assertEqual(status["mountpoint"], str(self.box.mountpoint))
+        self.assertEqual(status["messages"], 3)
+        self.assertEqual([mailbox["name"] for mailbox in status["mailboxes"]], [USER])
+        text = self.box.command("status", self.box.mountpoint, check=True).stdout
+        self.assertIn(USER, text)
+
+    def test_status_and_unmount_of_what_is_not_mounted(self):
+        for command in ("status", "unmount"):
+            done = self.box.command(command, self.box.mountpoint)
+            self.assertNotEqual(done.returncode, OK)
+            self.assertIn(str(self.box.mountpoint), done.stderr)
+
+    def test_the_form_of_fstab(self):
+        options = "ro,noauto,user,_netdev,nofail,x-systemd.automount,nosuid,nodev,defaults"
+        self.in_background(self.box.config_file, self.box.mountpoint, "-o", options)
+        self.assertEqual(len(self.box.messages(USER, "INBOX")), 3)
+        with open("/proc/self/mountinfo", encoding="utf-8") as table:
+            line = next(line for line in table if f" {self.box.mountpoint} " in line)
+        for word in ("ro", "nosuid", "nodev", "noexec"):
+            self.assertIn(word, line.split()[5].split(","))
+        self.assertIn(f"fuse.mailboxfs {self.box.config_file}", line)
+
+    def test_the_mount_helpers_name(self):
+        helper = self.box.directory / "mount.mailboxfs"
+        helper.symlink_to(os.environ["MAILBOXFS"])
+        process.run(
+            [helper, self.box.config_file, self.box.mountpoint, "-n", "-o", "rw,noauto"],
+            env=self.box.environment(),
+            check=True,
+        )
+        self.daemon = self.box.status()["pid"]
+        self.assertEqual(os.listdir(self.box.mountpoint), [USER])
+
+    def test_a_second_mount_of_the_same_configuration_is_refused(self):
+        self.box.start()
+        other = self.box.directory / "other"
+        other.mkdir()
+        self.addCleanup(clear_away, other)
+        done = self.box.command("mount", "-c", self.box.config_file, other)
+        self.assertNotEqual(done.returncode, OK)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        self.assertFalse(is_mounted(other))
+        here = self.box.command(*self.mount_words())
+        self.assertEqual(here.returncode, CONFIG)
+        self.assertIn("already mounted", here.stderr)
+        self.assertEqual(len(self.box.messages(USER, "INBOX")), 3)
+
+    def test_a_dead_daemons_mount_is_cleared_away(self):
+        self.box.start()
+        self.box._process.kill()
+        self.box._process.wait(10)
+        with self.assertRaises(OSError):
+            os.listdir(self.box.mountpoint)
+        self.in_background()
+        self.assertEqual(os.listdir(self.box.mountpoint), [USER])
+
+    def test_unmount_of_a_busy_mount_says_so(self):
+        self.box.start()
+        path = self.box.path(USER, "INBOX", self.box.messages(USER, "INBOX")[0])
+        with open(path, "rb"):
+            done = self.box.command("unmount", self.box.mountpoint)
+            self.assertNotEqual(done.returncode, OK)
+            self.assertIn("busy", done.stderr)
+            self.assertTrue(is_mounted(self.box.mountpoint))
+        self.box.unmount()
+
+    def check(self, *words):
+        return self.box.command("check", "-c", self.box.config_file, *words)
+
+    def test_check_of_a_good_mailbox(self):
+        done = self.check()
+        self.assertEqual(done.returncode, OK, done.stdout + done.stderr)
+        self.assertIn(USER, done.stdout)
+        self.assertTrue(json.loads(self.check("--json").stdout))
+        self.assertEqual(self.check(USER).returncode, OK)
+        self.assertEqual(self.check("nobody@example.org").returncode, CONFIG)
+
+    def test_check_tells_login_from_network(self):
+        self.imap.on("AUTHENTICATE", no("AUTHENTICATE failed."))
+        self.assertEqual(self.check().returncode, LOGIN)
+        self.imap.stop()
+        done = self.check()
+        self.assertEqual(done.returncode, NETWORK)
+        self.assertIn(str(self.imap.port), done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Readers of a stalled server wait alone: everything else goes on, and each of them can be ended at once."""
+
+import os
+import signal
+import subprocess
+
+from support import process
+from support.imap_faults import Gate
+from support.imap_script_server import ImapScriptServer
+from support.mount import password_account
+from support.testcase import MountTest, main, read
+
+STALLED, WELL = "stalled@example.org", "well@example.org"
+READERS = 64
+
+
+class Starvation(MountTest):
+    def setUp(self):
+        super().setUp()
+        self.imap = self.server(ImapScriptServer())
+        self.imap.mailbox(STALLED).folder("Slow").fill(READERS)
+        self.imap.mailbox(STALLED).folder("Long").fill(1000)
+        self.imap.mailbox(WELL).inbox.fill(20)
+
+    def start_readers(self, mount):
+        names = mount.messages(STALLED, "Slow")
+        self.assertEqual(len(names), READERS)
+        self.gate = self.imap.on("BODY", Gate(), user=STALLED)
+        readers = []
+        for name in names:
+            readers.append(
+                subprocess.Popen(
+                    ["cat", mount.path(STALLED, "Slow", name)],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
+                )
+            )
+        self.addCleanup(lambda: [reader.kill() or reader.communicate() for reader in readers])
+        process.wait_until(lambda: self.gate.waiting > 0, what="a stalled download")
+        process.wait_until(lambda: mount.status()["waiting"] >= READERS, what="all readers to wait")
+        return readers
+
+    def assert_all_wait(self, readers):
+        self.assertEqual([reader.poll() for reader in readers], [None] * len(readers))
+
+    def test_others_go_on_and_waiters_end_one_by_one(self):
+        mount = self.mount(password_account(self.imap, [STALLED, WELL]), timeouts={"stall": 25, "total": 60})
+        self.assertEqual(len(os.listdir(mount.path(STALLED, "Long"))), 1000)
+        readers = self.start_readers(mount)
+
+        listing = process.run(["ls", "-l", mount.path(STALLED, "Long")], check=True).stdout
+        self.assertEqual(len(listing.splitlines()), 1001)
+        for name in mount.messages(WELL, "INBOX"):
+            self.assertIn(b"Subject: Message number", read(mount.path(WELL, "INBOX", name)))
+        self.assert_all_wait(readers)
+
+        for signum in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM):
+            reader = readers.pop()
+            reader.send_signal(signum)
+            self.assertEqual(reader.wait(5), -signum)
+            self.assert_all_wait(readers)
+
+        for reader in readers:
+            _, error = reader.communicate(timeout=120)
+            self.assertIn("Connection timed out", error)
+        self.assertEqual(mount.status()["waiting"], 0)
+
+        # The mailbox is not lost: what stalled is read as soon as the server answers.
+        self.imap.heal()
+        names = mount.messages(STALLED, "Slow")
+
+        def readable():
+            try:
+                return read(mount.path(STALLED, "Slow", names[0]))
+            except OSError:
+                return b""
+
+        self.assertIn(b"Subject", process.wait_until(readable, 60, "the recovery"))
+
+    def test_one_download_serves_all_who_wait_even_if_the_first_leaves(self):
+        mount = self.mount(password_account(self.imap, [STALLED]))
+        name = mount.messages(STALLED, "Slow")[0]
+        gate = self.imap.on("BODY", Gate(), user=STALLED)
+        readers = [
+            subprocess.Popen(["cat", mount.path(STALLED, "Slow", name)], stdout=subprocess.PIPE) for _ in range(8)
+        ]
+        self.addCleanup(lambda: [reader.kill() or reader.communicate() for reader in readers])
+        process.wait_until(lambda: gate.waiting > 0 and mount.status()["waiting"] >= 1, what="the download")
+        readers[0].kill()
+        readers[0].wait(5)
+        gate.release()
+        body = self.imap.mailbox(STALLED).folder("Slow").get(1).body
+        for reader in readers[1:]:
+            self.assertEqual(reader.communicate(timeout=30)[0], body)
+        self.assertEqual(self.imap.bodies(uid=1), 1)
+
+    def test_unmounting_does_not_wait_for_the_stalled(self):
+        mount = self.mount(password_account(self.imap, [STALLED]), timeouts={"stall": 300, "total": 600})
+        readers = self.start_readers(mount)
+        os.kill(mount.pid, signal.SIGTERM)
+        for reader in readers:
+            reader.wait(30)
+            self.assertNotEqual(reader.returncode, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,412 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "dialogue.h"
+#include "mail/refresh_command.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+using testing::Caught;
+using testing::Dialogue;
+using testing::RecordingRefreshSink;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr const char* kItems =
+    "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
+
+std::string Open(int exists, int uid_next, const std::string& tag = "A2", int validity = 7) {
+  return "C: " + tag + " EXAMINE INBOX\nS: * " + std::to_string(exists) + " EXISTS\nS: * OK [UIDVALIDITY " +
+         std::to_string(validity) + "] ok\nS: * OK [UIDNEXT " + std::to_string(uid_next) + "] ok\nS: " + tag +
+         " OK [READ-ONLY] done\n";
+}
+
+std::string Headers(const std::string& tag, const std::string& set) {
+  return "C: " + tag + " UID FETCH " + set + " " + kItems + "\n";
+}
+
+std::string Message(int sequence, int uid) {
+  return "S: * " + std::to_string(sequence) + " FETCH (UID " + std::to_string(uid) +
+         " FLAGS (\\Seen) INTERNALDATE \"01-Jan-2022 00:00:00 +0000\" RFC822.SIZE 100 "
+         "BODY[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)] {14}\nS: Subject: Hi\n"
+         "S:\nS: )\n";
+}
+
+class RefreshTest : public ::testing::Test {
+ protected:
+  RefreshTest() {
+    request_.folder_id = "INBOX";
+    request_.last = {7, 11, 3};
+    sink_.known = {5, 6, 10};
+  }
+  void TearDown() override { d_.connector.ExpectAllPlayed(); }
+
+  void Run(const std::string& script) {
+    connection_ = d_.OpenReady(script);
+    RunAgain();
+  }
+  void RunAgain() {
+    RefreshCommand(*connection_, request_, sink_, memory_, between_).Run();
+  }
+  Error Fails(const std::string& script) {
+    return Caught([&] { Run(script); });
+  }
+
+  Dialogue d_;
+  model::RefreshRequest request_;
+  RecordingRefreshSink sink_;
+  RefreshMemory memory_;
+  std::function<void()> between_;
+  std::unique_ptr<Connection> connection_;
+};
+
+TEST_F(RefreshTest, UnchangedFolderCostsOneCommand) {
+  Run(Open(3, 11));
+  EXPECT_EQ(sink_.begins, 1);
+  EXPECT_EQ(sink_.state.exists, 3U);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, WithoutUidNextNothingIsTakenForUnchanged) {
+  request_.last = {7, 0, 3};
+  Run("C: A2 EXAMINE INBOX\nS: * 3 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: A2 OK done\n" + Headers("A3", "11:*") +
+      Message(3, 10) + "S: A3 OK done\n");
+  EXPECT_THAT(sink_.added, IsEmpty());
+}
+
+TEST_F(RefreshTest, OnlyNewMailIsAskedFor) {
+  Run(Open(5, 13) + Headers("A3", "11:*") + Message(4, 11) + Message(5, 12) + "S: A3 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U, 12U));
+  EXPECT_EQ(sink_.added[0].header, "Subject: Hi\r\n");
+  EXPECT_EQ(sink_.added[0].internal_date, 1640995200);
+  EXPECT_EQ(sink_.added[0].size_estimate, 100U);
+  EXPECT_EQ(sink_.added[0].flags, "\\Seen");
+}
+
+TEST_F(RefreshTest, LastMessageNamedThoughOlderIsNotNew) {
+  Run(Open(3, 12) + Headers("A3", "11:*") + Message(3, 10) + "S: A3 OK done\n");
+  EXPECT_THAT(sink_.added, IsEmpty());
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, NewMailAndAnExpungeLeadToTheFullComparison) {
+  Run(Open(3, 12) + Headers("A3", "11:*") + Message(3, 11) + "S: A3 OK done\n" + R"(
+    C: A4 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS (\Seen))
+    S: * 2 FETCH (UID 10 FLAGS (\Answered \Seen))
+    S: * 3 FETCH (UID 11 FLAGS ())
+    S: A4 OK done
+  )");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U));
+  EXPECT_THAT(sink_.vanished, ElementsAre(6U));
+  ASSERT_EQ(sink_.flags.size(), 3U);
+  EXPECT_EQ(sink_.flags[1].flags, "\\Answered \\Seen");
+}
+
+TEST_F(RefreshTest, FullReadsAllFlagsThoughNothingSeemsChanged) {
+  request_.full = true;
+  Run(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (FLAGS (\Seen \Recent) UID 5)
+    S: * 2 FETCH (UID 6 FLAGS (\FLAGGED $Forwarded))
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: A3 OK done
+  )");
+  ASSERT_EQ(sink_.flags.size(), 3U);
+  EXPECT_EQ(sink_.flags[0].flags, "\\Seen");
+  EXPECT_EQ(sink_.flags[1].flags, "$Forwarded \\Flagged");
+  EXPECT_EQ(sink_.flags[2].flags, "");
+}
+
+TEST_F(RefreshTest, ShortAnswerDeletesNothing) {
+  request_.full = true;
+  EXPECT_EQ(Fails(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: A3 OK done
+  )").kind(),
+            ErrorKind::kProtocol);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, EmptyAnswerIsNotAnEmptyFolder) {
+  request_.full = true;
+  EXPECT_EQ(Fails(Open(3, 11) + "C: A3 UID FETCH 1:* (UID FLAGS)\nS: A3 OK done\n").kind(), ErrorKind::kProtocol);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, RefusedListingDeletesNothing) {
+  request_.full = true;
+  for (const char* answer : {"S: A3 NO not now", "S: A3 BAD Command Error. 10",
+                             "S: * 1 FETCH (UID 5 FLAGS ())\nS: A3 NO Some messages could not be listed"}) {
+    EXPECT_EQ(Fails(Open(3, 11) + "C: A3 UID FETCH 1:* (UID FLAGS)\n" + answer).kind(), ErrorKind::kServer);
+  }
+  EXPECT_EQ(Fails(Open(3, 11) + "C: A3 UID FETCH 1:* (UID FLAGS)\nS: * 1 FETCH (UID 5 FLAGS ())\n! close").kind(),
+            ErrorKind::kNetwork);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, FolderWithoutMessagesIsEmpty) {
+  Run(Open(0, 11));
+  EXPECT_THAT(sink_.vanished, ElementsAre(5U, 6U, 10U));
+}
+
+TEST_F(RefreshTest, ExpungeDuringTheListingIsCounted) {
+  request_.full = true;
+  // UID 6 goes while it is being listed; its number passes to UID 10.
+  Run(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 EXPUNGE
+    S: * 2 FETCH (UID 10 FLAGS ())
+    S: A3 OK done
+  )");
+  EXPECT_THAT(sink_.vanished, ElementsAre(6U));
+}
+
+TEST_F(RefreshTest, ExpungeOfAListedMessageDoesNotHideAMissingOne) {
+  request_.full = true;
+  // UID 6 is never named; that UID 5 went after it was named does not make up for it.
+  EXPECT_EQ(Fails(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: * 1 EXPUNGE
+    S: A3 OK done
+  )").kind(),
+            ErrorKind::kProtocol);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, ArrivalDuringTheListingIsNoShortAnswer) {
+  request_.full = true;
+  Run(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 FETCH (UID 6 FLAGS ())
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: * 4 EXISTS
+    S: A3 OK done
+  )");
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, ArrivalDoesNotHideAMissingMessage) {
+  request_.full = true;
+  EXPECT_EQ(Fails(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 4 EXISTS
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: * 4 FETCH (UID 11 FLAGS ())
+    S: A3 OK done
+  )").kind(),
+            ErrorKind::kProtocol);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, TwoMessagesWithOneUidAreNotBelieved) {
+  request_.full = true;
+  EXPECT_EQ(Fails(Open(2, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 FETCH (UID 5 FLAGS ())
+    S: A3 OK done
+  )").kind(),
+            ErrorKind::kProtocol);
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+TEST_F(RefreshTest, AbsurdCountsAreRefused) {
+  EXPECT_EQ(Fails("C: A2 EXAMINE INBOX\nS: * 4000000000 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: A2 OK done\n").kind(),
+            ErrorKind::kProtocol);
+}
+
+TEST_F(RefreshTest, FirstListingFetchesHeadersInBatches) {
+  request_.last = {};
+  sink_.known = {};
+  d_.options.header_batch = 2;
+  Run(Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 FETCH (UID 6 FLAGS ())
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: A3 OK done
+  )" + Headers("A4", "5:6") +
+      Message(2, 6) + Message(1, 5) + "S: A4 OK done\n" + Headers("A5", "10") + Message(3, 10) + "S: A5 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U)) << "ascending, whatever the server's order";
+  EXPECT_THAT(sink_.progress, ElementsAre(std::pair<uint64_t, uint64_t>(2, 3), std::pair<uint64_t, uint64_t>(3, 3)));
+}
+
+TEST_F(RefreshTest, NewUidValidityAsksForEverything) {
+  sink_.known = {};  // The sink knows nothing under the new one.
+  Run(Open(1, 11, "A2", 8) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: A3 OK done
+  )" + Headers("A4", "5") + Message(1, 5) + "S: A4 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U));
+}
+
+class NewMessagesTest : public RefreshTest {
+ protected:
+  NewMessagesTest() {
+    request_.last = {};
+    sink_.known = {};
+  }
+  // A first listing of UIDs 5, 6 and 10.
+  std::string Listing() {
+    return Open(3, 11) + R"(
+      C: A3 UID FETCH 1:* (UID FLAGS)
+      S: * 1 FETCH (UID 5 FLAGS (\Seen))
+      S: * 2 FETCH (UID 6 FLAGS (\Flagged))
+      S: * 3 FETCH (UID 10 FLAGS (\Seen))
+      S: A3 OK done
+    )";
+  }
+};
+
+TEST_F(NewMessagesTest, AnswersInPiecesAndBetweenOthersArePutTogether) {
+  Run(Listing() + Headers("A4", "5:6,10") + R"(
+    S: * 1 FETCH (UID 5 FLAGS (\Seen))
+    S: * 7 EXISTS
+    S: * 2 FETCH (RFC822.SIZE 45274)
+    S: * 1 FETCH (RFC822.SIZE 4 INTERNALDATE "01-Jan-2022 00:00:00 +0000")
+    S: * 2 FETCH (UID 6 INTERNALDATE "02-Jan-2022 00:00:00 +0000")
+    S: * 9 FETCH (FLAGS (\Seen))
+  )" + Message(3, 10) + "S: A4 OK done\n");
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+  EXPECT_EQ(sink_.added[0].size_estimate, 4U);
+  EXPECT_EQ(sink_.added[1].size_estimate, 45274U);
+  EXPECT_EQ(sink_.added[1].internal_date, 1641081600);
+  EXPECT_EQ(sink_.added[1].flags, "\\Flagged") << "from the listing";
+}
+
+TEST_F(NewMessagesTest, MessageThatWasLeftOutIsAskedForAlone) {
+  Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) + "S: A4 OK done\n" + Headers("A5", "6") +
+      Message(2, 6) + "S: A5 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+}
+
+TEST_F(NewMessagesTest, MessageWithoutAnyAnswerIsListedAllTheSame) {
+  Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) + "S: A4 OK done\n" + Headers("A5", "6") +
+      "S: A5 OK done\nC: A6 UID FETCH 6 (UID FLAGS)\nS: * 2 FETCH (UID 6 FLAGS ())\nS: A6 OK done\n");
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+  EXPECT_EQ(sink_.added[1].header, "");
+  EXPECT_EQ(sink_.added[1].internal_date, 0);
+  EXPECT_EQ(sink_.added[1].flags, "\\Flagged");
+}
+
+TEST_F(NewMessagesTest, MessageThatIsGoneByThenIsNotListed) {
+  Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) + "S: A4 OK done\n" + Headers("A5", "6") +
+      "S: A5 OK done\nC: A6 UID FETCH 6 (UID FLAGS)\nS: A6 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U));
+}
+
+TEST_F(NewMessagesTest, RefusedBatchIsHalvedUntilTheBadMessageIsAlone) {
+  Run(Listing() + Headers("A4", "5:6,10") + "S: A4 BAD Command Argument Error. 11\n" + Headers("A5", "5") +
+      Message(1, 5) + "S: A5 OK done\n" + Headers("A6", "6,10") + "S: A6 NO cannot convert\n" + Headers("A7", "6") +
+      "S: A7 NO cannot convert\n" + Headers("A8", "10") + Message(3, 10) +
+      "S: A8 OK done\nC: A9 UID FETCH 6 (UID FLAGS)\nS: * 2 FETCH (UID 6 FLAGS ())\nS: A9 OK done\n");
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+  EXPECT_EQ(sink_.added[1].size_estimate, 0U);
+}
+
+TEST_F(NewMessagesTest, PartOfARefusedBatchThatCameIsKept) {
+  Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) +
+      "S: A4 NO Some of the requested messages no longer exist\n" + Headers("A5", "6") +
+      "S: A5 NO gone\nC: A6 UID FETCH 6 (UID FLAGS)\nS: A6 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U));
+}
+
+TEST_F(NewMessagesTest, ThrottledBatchIsNotHalved) {
+  EXPECT_EQ(Fails(Listing() + Headers("A4", "5:6,10") +
+                  "S: A4 NO Request is throttled. Suggested Backoff Time: 1500 milliseconds\n")
+                .kind(),
+            ErrorKind::kThrottled);
+  EXPECT_EQ(d_.mailbox.TakePause(), std::chrono::milliseconds(1500));
+}
+
+TEST_F(NewMessagesTest, MessageThatEndsTheConnectionIsFoundAndListedWithoutHeader) {
+  Fails(Listing() + Headers("A4", "5:6,10") + "! close");
+  EXPECT_TRUE(sink_.added.empty());
+  // Second attempt: one by one.
+  Fails(Listing() + Headers("A4", "5") + Message(1, 5) + "S: A4 OK done\n" + Headers("A5", "6") + "! close");
+  EXPECT_TRUE(memory_.MadeProgress());
+  // Third: without it.
+  const std::string listing = Open(3, 11) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS (\Seen))
+    S: * 2 FETCH (UID 6 FLAGS (\Flagged))
+    S: * 3 FETCH (UID 10 FLAGS (\Seen))
+    S: A3 OK done
+    C: A4 UID FETCH 6 (UID FLAGS)
+    S: * 2 FETCH (UID 6 FLAGS ())
+    S: A4 OK done
+  )";
+  Run(listing + Headers("A5", "10") + Message(3, 10) + "S: A5 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+}
+
+TEST_F(NewMessagesTest, OneLostConnectionBlamesNobody) {
+  Fails(Listing() + Headers("A4", "5:6,10") + "! close");
+  EXPECT_FALSE(memory_.MadeProgress());
+  Run(Listing() + Headers("A4", "5") + Message(1, 5) + "S: A4 OK done\n" + Headers("A5", "6") + Message(2, 6) +
+      "S: A5 OK done\n" + Headers("A6", "10") + Message(3, 10) + "S: A6 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+  EXPECT_TRUE(memory_.poison.empty());
+}
+
+TEST_F(NewMessagesTest, LongUidSetsAreCut) {
+  d_.options.max_command_octets = 181;
+  sink_.known = {};
+  std::string listing = "C: A3 UID FETCH 1:* (UID FLAGS)\n";
+  for (int i = 1; i <= 4; ++i) {
+    listing += "S: * " + std::to_string(i) + " FETCH (UID " + std::to_string(1000000 * i) + " FLAGS ())\n";
+  }
+  // 21 octets of room: two UIDs with seven digits and a comma, not three.
+  d_.options.max_command_octets = 0;
+  d_.options.header_batch = 2;
+  Run(Open(4, 5000000) + listing + "S: A3 OK done\n" + Headers("A4", "1000000,2000000") + Message(1, 1000000) +
+      Message(2, 2000000) + "S: A4 OK done\n" + Headers("A5", "3000000,4000000") + Message(3, 3000000) +
+      Message(4, 4000000) + "S: A5 OK done\n");
+  EXPECT_EQ(sink_.added.size(), 4U);
+}
+
+TEST_F(NewMessagesTest, MoreUrgentWorkMayComeBetweenBatches) {
+  d_.options.header_batch = 2;
+  between_ = [this] { connection_->Examine("Other"); };
+  Run(Listing() + Headers("A4", "5:6") + Message(1, 5) + Message(2, 6) + "S: A4 OK done\n" +
+      "C: A5 EXAMINE Other\nS: * 1 EXISTS\nS: * OK [UIDVALIDITY 99] ok\nS: A5 OK done\n" + Open(3, 11, "A6") +
+      Headers("A7", "10") + Message(3, 10) + "S: A7 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+}
+
+TEST_F(NewMessagesTest, FolderReplacedInBetweenEndsTheListing) {
+  d_.options.header_batch = 2;
+  between_ = [this] { connection_->Examine("Other"); };
+  EXPECT_EQ(Fails(Listing() + Headers("A4", "5:6") + Message(1, 5) + Message(2, 6) + "S: A4 OK done\n" +
+                  "C: A5 EXAMINE Other\nS: * 1 EXISTS\nS: * OK [UIDVALIDITY 99] ok\nS: A5 OK done\n" +
+                  Open(3, 11, "A6", 8))
+                .kind(),
+            ErrorKind::kServer);
+}
+
+TEST_F(RefreshTest, BrokenTailIsNotTriedAgain) {
+  Fails(Open(5, 13) + Headers("A3", "11:*") + "! close");
+  Run(Open(3, 13) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 FETCH (UID 6 FLAGS ())
+    S: * 3 FETCH (UID 10 FLAGS ())
+    S: A3 OK done
+  )");
+  EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+}  // namespace
+}  // namespace mailboxfs::mail

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mailboxfs/base/manual_clock.h"
+#include "mailboxfs/base/mutex.h"
+#include "mailboxfs/net/http_client.h"
+#include "mailboxfs/oauth/token_source.h"
+
+namespace mailboxfs::oauth::testing {
+
+constexpr const char* kSecret = "s3cr~t+&=%value";
+
+// Answers from a script, in order; the last one is repeated when no more are left. Thread-safe.
+class FakeHttpClient final : public net::HttpClient {
+ public:
+  using Handler = std::function<net::HttpResponse(const base::Deadline&, const base::WakeEvent&)>;
+
+  void Add(Handler handler) {
+    const base::MutexLock lock(mutex_);
+    handlers_.push_back(std::move(handler));
+  }
+  void Answer(long status, std::string body) {
+    net::HttpResponse response;
+    response.status = status;
+    response.body = std::move(body);
+    Answer(std::move(response));
+  }
+  void Answer(net::HttpResponse response) {
+    Add([response](const base::Deadline&, const base::WakeEvent&) { return response; });
+  }
+  void Fail(base::ErrorKind kind) {
+    Add([kind](const base::Deadline&, const base::WakeEvent&) -> net::HttpResponse {
+      throw base::Error(kind, "cannot reach login.example.test: it failed");
+    });
+  }
+
+  net::HttpResponse Post(const net::HttpRequest& request, const base::Deadline& deadline,
+                         const base::WakeEvent& wake) override {
+    Handler handler;
+    {
+      const base::MutexLock lock(mutex_);
+      requests_.push_back(request);
+      arrived_.NotifyAll();
+      if (!handlers_.empty()) {
+        last_ = std::move(handlers_.front());
+        handlers_.pop_front();
+      }
+      handler = last_;
+    }
+    return handler(deadline, wake);
+  }
+
+  size_t count() const {
+    const base::MutexLock lock(mutex_);
+    return requests_.size();
+  }
+  net::HttpRequest request(size_t i) const {
+    const base::MutexLock lock(mutex_);
+    return requests_.at(i);
+  }
+  // False if fewer than `count` requests have come within a long time.
+  bool AwaitRequests(size_t count) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const base::MutexLock lock(mutex_);
+    while (requests_.size() < count) {
+      if (!arrived_.WaitUntil(mutex_, until)) return false;
+    }
+    return true;
+  }
+
+ private:
+  mutable base::Mutex mutex_;
+  base::CondVar arrived_;
+  std::deque<Handler> handlers_ GUARDED_BY(mutex_);
+  Handler last_ GUARDED_BY(mutex_);
+  std::vector<net::HttpRequest> requests_ GUARDED_BY(mutex_);
+};
+
+inline std::string Grant(const std::string& token, const std::string& rest = R"("expires_in":3600)") {
+  return R"({"token_type":"Bearer","access_token":")" + token + "\"" + (rest.empty() ? "" : "," + rest) + "}";
+}
+
+inline std::string Refusal(const std::string& error, const std::string& code = "7000215") {
+  return R"({"error":")" + error + R"(","error_description":"AADSTS)" + code +
+         R"(: Something is wrong.\r\nTrace ID: t-1\r\n","error_codes":[)" + code +
+         R"(],"timestamp":"2026-01-02 03:04:05Z","trace_id":"t-1","correlation_id":"c-2"})";
+}
+
+// The Error that `call` throws; a kInternal one with "no error" if it throws none.
+template <typename Call>
+base::Error ErrorOf(Call&& call) {
+  try {
+    std::forward<Call>(call)();
+  } catch (const base::Error& error) {
+    return error;
+  }
+  return {base::ErrorKind::kInternal, "no error"};
+}
+
+}  // namespace mailboxfs::oauth::testing

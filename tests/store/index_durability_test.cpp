@@ -1,0 +1,205 @@
+// The index against crashes, damage, and other programs.
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include "mailboxfs/store/index.h"
+#include "test_support.h"
+
+namespace mailboxfs::store {
+namespace {
+
+using base::ErrorKind;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Offsets in an SQLite file's header (its file format, section 1.3), big-endian.
+constexpr size_t kUserVersionAt = 60;
+constexpr size_t kApplicationIdAt = 68;
+
+class IndexDurabilityTest : public testing::Test {
+ protected:
+  std::string database() const { return directory_.path() + "/index.db"; }
+  bool Exists(const std::string& name) const { return std::filesystem::exists(directory_.path() + "/" + name); }
+  // An index with a few hundred messages, closed.
+  void MakeIndex() {
+    const auto index = Index::Open(directory_.path());
+    id_ = index->id();
+    inbox_ = AddInbox(*index);
+    index->BeginListing(inbox_, 7);
+    index->AddMessages(inbox_, MakeMessages(1, 500), 100);
+  }
+  void PatchHeader(size_t offset, char value) {
+    std::string bytes = ReadFile(database());
+    bytes.at(offset) = value;
+    WriteFile(database(), bytes);
+  }
+  // Overwrites the middle of each page but the first.
+  void DamagePages() {
+    std::string bytes = ReadFile(database());
+    for (size_t page = 4096; page + 4096 <= bytes.size(); page += 4096) bytes.replace(page, 512, 512, '\xa5');
+    WriteFile(database(), bytes);
+  }
+  void PretendUncleanEnd() { WriteFile(directory_.path() + "/lock", "1"); }
+
+  TempDir directory_;
+  std::string id_;
+  Ino inbox_ = 0;
+};
+
+TEST_F(IndexDurabilityTest, KilledProcessLosesNothingThatWasDone) {
+  RunAndKill([&](const std::function<void()>& die) {
+    const auto index = Index::Open(directory_.path());
+    const Ino inbox = AddInbox(*index);
+    index->BeginListing(inbox, 7);
+    index->AddMessages(inbox, MakeMessages(1, 100), 100);
+    index->FinishListing(inbox, {7, 101, 100}, true, 100);
+    index->SetExactSize(index->FindUid(inbox, 50)->ino, 123'456);
+    WriteFile(directory_.path() + "/expected",
+              base::Format("{} {} {}", index->id(), inbox, index->FindUid(inbox, 50)->ino));
+    die();
+  });
+  const auto index = Index::Open(directory_.path());
+  const Ino inbox = AddInbox(*index);
+  const Node node = *index->FindUid(inbox, 50);
+  EXPECT_EQ(base::Format("{} {} {}", index->id(), inbox, node.ino), ReadFile(directory_.path() + "/expected"));
+  EXPECT_EQ(node.size, 123'456u);
+  EXPECT_TRUE(node.size_exact);
+  EXPECT_EQ(index->Uids(inbox).size(), 100u);
+  EXPECT_EQ(index->GetFolder(inbox)->listed_at, 100);
+}
+
+TEST_F(IndexDurabilityTest, KilledInTheMiddleOfARelistingContinues) {
+  MakeIndex();
+  RunAndKill([&](const std::function<void()>& die) {
+    const auto index = Index::Open(directory_.path());
+    index->BeginListing(inbox_, 8);
+    const std::vector<NewMessage> first = {WithUid(MakeMessage(10), 1)};
+    index->AddMessages(inbox_, first, 100);
+    die();
+  });
+  const auto index = Index::Open(directory_.path());
+  const Ino twenty = index->Find(inbox_, "2022-10-01_hello.20.eml")->ino;
+  EXPECT_THAT(index->BeginListing(inbox_, 8), ElementsAre(1));
+  const std::vector<NewMessage> second = {WithUid(MakeMessage(20), 2)};
+  index->AddMessages(inbox_, second, 100);
+  EXPECT_EQ(index->FindUid(inbox_, 2)->ino, twenty);
+  EXPECT_EQ(index->FinishListing(inbox_, {8, 3, 2}, true, 100).size(), 498u);
+}
+
+TEST_F(IndexDurabilityTest, FailedChangeLeavesNothingBehind) {
+  const auto index = Index::Open(directory_.path());
+  const Ino mailbox = index->EnsureMailbox("x/a", "a", 100);
+  const std::vector<NewFolder> folders = {MakeFolder("INBOX"), MakeFolder("a/b", "a")};
+  ErrorOf([&] { index->ReplaceFolders(mailbox, folders, 100); });
+  EXPECT_FALSE(index->FindFolder(mailbox, "INBOX").has_value());
+  EXPECT_NO_THROW(index->ReplaceFolders(mailbox, std::span(folders).first(1), 100));
+  EXPECT_TRUE(index->FindFolder(mailbox, "INBOX").has_value());
+}
+
+TEST_F(IndexDurabilityTest, SecondOpeningIsRefusedUntilTheFirstEnds) {
+  auto index = Index::Open(directory_.path());
+  const base::Error error = ErrorOf([&] { Index::Open(directory_.path()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+  EXPECT_THAT(error.what(), HasSubstr("another mailboxfs uses " + directory_.path() + "; unmount it first"));
+  EXPECT_THAT(error.what(), HasSubstr(base::Format("(pid {})", ::getpid())));
+  index.reset();
+  EXPECT_NO_THROW(Index::Open(directory_.path()));
+}
+
+TEST_F(IndexDurabilityTest, NewerVersionIsRefusedAndNotTouched) {
+  MakeIndex();
+  PatchHeader(kUserVersionAt + 3, 2);
+  const std::string before = ReadFile(database());
+  const base::Error error = ErrorOf([&] { Index::Open(directory_.path()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+  EXPECT_THAT(error.what(), HasSubstr("newer mailboxfs"));
+  EXPECT_EQ(ReadFile(database()), before);
+}
+
+TEST_F(IndexDurabilityTest, DatabaseOfAnotherProgramIsRefusedAndNotTouched) {
+  MakeIndex();
+  PatchHeader(kApplicationIdAt, 1);
+  const base::Error error = ErrorOf([&] { Index::Open(directory_.path()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+  EXPECT_THAT(error.what(), HasSubstr("another program"));
+  EXPECT_FALSE(Exists("index.db.corrupt-1"));
+}
+
+TEST_F(IndexDurabilityTest, FileThatIsNoDatabaseIsMovedAsideAndReplaced) {
+  MakeIndex();
+  WriteFile(database(), std::string(8192, 'x'));
+  {
+    const auto index = Index::Open(directory_.path());
+    EXPECT_NE(index->id(), id_);
+    EXPECT_EQ(index->CountMessages(), 0u);
+    AddInbox(*index);
+  }
+  EXPECT_EQ(ReadFile(directory_.path() + "/index.db.corrupt-1"), std::string(8192, 'x'));
+  WriteFile(database(), std::string(8192, 'y'));
+  Index::Open(directory_.path());
+  EXPECT_EQ(ReadFile(directory_.path() + "/index.db.corrupt-2"), std::string(8192, 'y'));
+}
+
+TEST_F(IndexDurabilityTest, DamageIsFoundAtOpeningAfterAnUncleanEnd) {
+  MakeIndex();
+  DamagePages();
+  PretendUncleanEnd();
+  const auto index = Index::Open(directory_.path());
+  EXPECT_NE(index->id(), id_);
+  EXPECT_TRUE(Exists("index.db.corrupt-1"));
+}
+
+TEST_F(IndexDurabilityTest, DamageMetInUseIsDealtWithAtTheNextOpening) {
+  MakeIndex();
+  {
+    const std::string bytes = ReadFile(database());
+    // The pages of the schema and of `meta` survive: the damage shows only in use.
+    std::string damaged = bytes;
+    for (size_t page = 16 * 4096; page + 4096 <= damaged.size(); page += 4096) damaged.replace(page, 512, 512, '\xa5');
+    WriteFile(database(), damaged);
+    const auto index = Index::Open(directory_.path());
+    EXPECT_EQ(ErrorOf([&] { index->List(inbox_, 0, 1000); }).kind(), ErrorKind::kCorrupt);
+  }
+  const auto index = Index::Open(directory_.path());
+  EXPECT_NE(index->id(), id_);
+  EXPECT_TRUE(Exists("index.db.corrupt-1"));
+}
+
+TEST_F(IndexDurabilityTest, SoundDatabaseSurvivesTheCheck) {
+  MakeIndex();
+  PretendUncleanEnd();
+  const auto index = Index::Open(directory_.path());
+  EXPECT_EQ(index->id(), id_);
+  EXPECT_EQ(index->CountMessages(), 500u);
+}
+
+TEST_F(IndexDurabilityTest, LogOfADeletedDatabaseDoesNotEnterTheNewOne) {
+  RunAndKill([&](const std::function<void()>& die) {
+    const auto index = Index::Open(directory_.path());
+    AddInbox(*index);
+    die();
+  });
+  ASSERT_TRUE(Exists("index.db-wal"));
+  std::filesystem::remove(database());
+  const auto index = Index::Open(directory_.path());
+  EXPECT_TRUE(index->List(kRootIno, 0, 10).empty());
+  EXPECT_FALSE(Exists("index.db.corrupt-1"));
+}
+
+TEST_F(IndexDurabilityTest, DirectoryThatOthersCanWriteToIsRefused) {
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0777), 0);
+  const base::Error error = ErrorOf([&] { Index::Open(directory_.path()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+  EXPECT_THAT(error.what(), HasSubstr("chmod 700"));
+}
+
+TEST_F(IndexDurabilityTest, FileInThePlaceOfTheDirectoryIsRefused) {
+  const std::string path = directory_.path() + "/file";
+  WriteFile(path, "x");
+  EXPECT_EQ(ErrorOf([&] { Index::Open(path); }).kind(), ErrorKind::kConfig);
+  EXPECT_EQ(ErrorOf([&] { Index::Open(path + "/below"); }).kind(), ErrorKind::kDisk);
+}
+
+}  // namespace
+}  // namespace mailboxfs::store
