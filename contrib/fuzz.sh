@@ -24,7 +24,7 @@ first_of() {
 }
 
 if [ ! -f "$build/build.ninja" ]; then
-  CC=$(first_of clang-14 clang) CXX=$(first_of clang++-14 clang++) meson setup "$build" \
+  CC=${CC:-$(first_of clang-14 clang)} CXX=${CXX:-$(first_of clang++-14 clang++)} meson setup "$build" \
     -Dfuzzers=true -Dbenchmarks=false -Db_sanitize=address,undefined -Db_lundef=false \
     -Dcpp_args=-fsanitize=fuzzer-no-link
 fi

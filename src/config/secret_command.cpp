@@ -23,7 +23,7 @@ using base::UniqueFd;
 
 namespace {
 
-[[noreturn]] void FailErrno(const std::string& what, int errnum) {
+[[noreturn]] void FailCommand(const std::string& what, int errnum) {
   throw Error(ErrorKind::kConfig, ErrnoError(ErrorKind::kConfig, what, errnum).what());
 }
 
@@ -57,7 +57,7 @@ class SpawnOptions {
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
     if (error == 0) error = ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (error == 0) error = ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    if (error != 0) FailErrno("a program cannot be started", error);
+    if (error != 0) FailCommand("a program cannot be started", error);
   }
 
   const posix_spawn_file_actions_t* actions() const { return &actions_; }
@@ -69,9 +69,9 @@ class SpawnOptions {
 };
 
 // A running program; killed and reaped when it dies with us.
-class Child {
+class ChildProcess {
  public:
-  Child(const std::vector<std::string>& argv, int output) {
+  ChildProcess(const std::vector<std::string>& argv, int output) {
     SpawnOptions options;
     options.Isolate(output);
     std::vector<char*> pointers;
@@ -79,18 +79,18 @@ class Child {
     pointers.push_back(nullptr);
     const int error =
         ::posix_spawnp(&pid_, pointers[0], options.actions(), options.attributes(), pointers.data(), environ);
-    if (error != 0) FailErrno(Format("{} cannot be started", argv[0]), error);
+    if (error != 0) FailCommand(Format("{} cannot be started", argv[0]), error);
     // glibc 2.36 declares pidfd_open without extern "C".
     fd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
     if (!fd_) {
       const int errnum = errno;
       Kill();
-      FailErrno(Format("{} cannot be watched", argv[0]), errnum);
+      FailCommand(Format("{} cannot be watched", argv[0]), errnum);
     }
   }
-  ~Child() { Kill(); }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
+  ~ChildProcess() { Kill(); }
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
 
   // Readable once the program has ended.
   int fd() const { return fd_.get(); }
@@ -102,7 +102,7 @@ class Child {
     do got = ::waitpid(pid_, &status, 0);
     while (got < 0 && errno == EINTR);
     pid_ = -1;
-    if (got < 0) FailErrno("waitpid", errno);
+    if (got < 0) FailCommand("waitpid", errno);
     return status;
   }
 
@@ -120,7 +120,7 @@ class Child {
 };
 
 // Reads until the program ends, or throws.
-base::Secret Collect(const Child& child, UniqueFd output, const std::string& name, base::Duration limit) {
+base::Secret Collect(const ChildProcess& child, UniqueFd output, const std::string& name, base::Duration limit) {
   const base::Clock& clock = base::Clock::System();
   const auto deadline = base::Deadline::After(clock, limit);
   // Never reallocated, so that no part of the secret stays behind.
@@ -134,10 +134,10 @@ base::Secret Collect(const Child& child, UniqueFd output, const std::string& nam
                          name, std::chrono::duration_cast<std::chrono::seconds>(limit).count()));
     }
     pollfd entries[2] = {{output.get(), POLLIN, 0}, {child.fd(), POLLIN, 0}};
-    if (::poll(entries, 2, deadline.PollMillis(now)) < 0 && errno != EINTR) FailErrno("poll", errno);
+    if (::poll(entries, 2, deadline.PollMillis(now)) < 0 && errno != EINTR) FailCommand("poll", errno);
     if (entries[0].revents != 0) {
       const ssize_t got = ::read(output.get(), buffer.data() + size, buffer.size() - size);
-      if (got < 0 && errno != EINTR) FailErrno(Format("the output of {} cannot be read", name), errno);
+      if (got < 0 && errno != EINTR) FailCommand(Format("the output of {} cannot be read", name), errno);
       if (got == 0) output.Reset();
       if (got > 0) size += static_cast<size_t>(got);
       if (size > kMaxSecretSize) {
@@ -156,9 +156,9 @@ base::Secret Collect(const Child& child, UniqueFd output, const std::string& nam
 
 base::Secret RunSecretCommand(const std::vector<std::string>& argv, base::Duration limit) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) FailErrno("pipe", errno);
+  if (::pipe2(ends, O_CLOEXEC) != 0) FailCommand("pipe", errno);
   UniqueFd read_end(ends[0]), write_end(ends[1]);
-  Child child(argv, write_end.get());
+  ChildProcess child(argv, write_end.get());
   write_end.Reset();
   base::Secret secret = Collect(child, std::move(read_end), argv[0], limit);
   const int status = child.Reap();

@@ -14,6 +14,7 @@ namespace {
 constexpr unsigned kMaxBackground = 64;
 constexpr base::Duration kStatFsAge = std::chrono::seconds(1);
 constexpr uint64_t kBlock = 4096;
+constexpr size_t kMaxName = 255;  // The kernel lets more through.
 // Shown as free where there is no limit, so that nothing warns of a full disk or of no inodes left.
 constexpr uint64_t kPlenty = uint64_t{1} << 30;
 
@@ -57,6 +58,10 @@ void Operations::Tell(const tree::Attributes& attributes) {
 }
 
 void Operations::Lookup(Reply reply, tree::Ino parent, std::string_view name) {
+  if (name.size() > kMaxName) {
+    reply.Errno(ENAMETOOLONG);
+    return;
+  }
   auto hold = std::make_shared<std::optional<Notifier::Hold>>();
   Put<tree::Attributes>(
       std::move(reply), Site::kLookup, parent,
@@ -241,7 +246,7 @@ struct statvfs Operations::ComputeStatFs() {
   numbers.f_bfree = numbers.f_bavail = free;
   numbers.f_files = status.messages + kPlenty;
   numbers.f_ffree = numbers.f_favail = kPlenty;
-  numbers.f_namemax = 255;
+  numbers.f_namemax = kMaxName;
   return numbers;
 }
 

@@ -8,7 +8,7 @@ namespace mailboxfs::store {
 namespace {
 
 constexpr std::string_view kMagic = "MBFSBODY";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kFooterVersion = 1;
 constexpr size_t kVersionAt = 8;
 constexpr size_t kIndexAt = 16;
 constexpr size_t kInoAt = 32;
@@ -33,7 +33,7 @@ Digest DigestAt(std::string_view bytes, size_t at) {
 std::string EncodeFooter(const BodyFooter& footer) {
   std::string bytes(kFooterBytes, '\0');
   bytes.replace(0, kMagic.size(), kMagic);
-  StoreLittleEndian(kVersion, bytes.data() + kVersionAt);
+  StoreLittleEndian(kFooterVersion, bytes.data() + kVersionAt);
   bytes.replace(kIndexAt, footer.index.size(), View(footer.index));
   StoreLittleEndian(footer.ino, bytes.data() + kInoAt);
   StoreLittleEndian(footer.size, bytes.data() + kSizeAt);
@@ -45,7 +45,7 @@ std::string EncodeFooter(const BodyFooter& footer) {
 
 std::optional<BodyFooter> DecodeFooter(std::string_view bytes) {
   if (bytes.size() != kFooterBytes || bytes.substr(0, kMagic.size()) != kMagic) return std::nullopt;
-  if (LoadLittleEndian<uint32_t>(bytes.data() + kVersionAt) != kVersion) return std::nullopt;
+  if (LoadLittleEndian<uint32_t>(bytes.data() + kVersionAt) != kFooterVersion) return std::nullopt;
   if (DigestOf(bytes.substr(0, kChecksumAt)) != DigestAt(bytes, kChecksumAt)) return std::nullopt;
   BodyFooter footer;
   footer.index = DigestAt(bytes, kIndexAt);

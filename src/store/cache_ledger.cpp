@@ -8,10 +8,10 @@
 namespace mailboxfs::store {
 namespace {
 
-constexpr int64_t kVersion = 1;
+constexpr int64_t kLedgerVersion = 1;
 constexpr size_t kUsesPerBatch = 1024;
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kLedgerSchema = R"sql(
   CREATE TABLE bodies(
     ino INTEGER PRIMARY KEY,
     bytes INTEGER NOT NULL,
@@ -31,7 +31,7 @@ CacheLedger::CacheLedger(const std::string& path) : database_(path) {
 
 std::unique_ptr<CacheLedger> CacheLedger::Open(const std::string& path) {
   std::unique_ptr<CacheLedger> ledger(new CacheLedger(path));
-  if (ledger->database_.QueryInt("PRAGMA user_version") != kVersion) {
+  if (ledger->database_.QueryInt("PRAGMA user_version") != kLedgerVersion) {
     throw base::Error(base::ErrorKind::kCorrupt, path + " is missing or of another version");
   }
   ledger->Load();
@@ -45,7 +45,7 @@ std::unique_ptr<CacheLedger> CacheLedger::Make(const std::string& path, const st
   }
   std::unique_ptr<CacheLedger> ledger(new CacheLedger(path));
   Transaction transaction(ledger->database_);
-  ledger->database_.Execute(kSchema);
+  ledger->database_.Execute(kLedgerSchema);
   int64_t use = 0;
   for (const Entry& entry : entries) {
     ledger->database_.Prepare("INSERT OR REPLACE INTO bodies(ino, bytes, last_use) VALUES(?, ?, ?)")

@@ -101,6 +101,7 @@ void CreateSchema(Database& database) {
 }
 
 void CheckSound(Database& database) {
+  base::LogInfo("the last use of {} did not end properly; checking it", database.path());
   const std::string verdict = database.QueryText("PRAGMA quick_check(1)");
   if (verdict != "ok") {
     throw Error(ErrorKind::kCorrupt, base::Format("database {}: {}", database.path(), base::Printable(verdict)));

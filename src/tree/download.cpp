@@ -213,9 +213,9 @@ void Download::ShowWritten() {
   {
     base::MutexLock lock(mutex_);
     if (!answerable_ || !identified_) return;
-    visible_ = std::max(visible_, written);
+    const uint64_t visible = visible_ = std::max(visible_, written);
     std::erase_if(readers_, [&](Reader& reader) {
-      if (reader.end > visible_) return false;
+      if (reader.end > visible) return false;
       served.push_back(std::move(reader.waiter));
       return true;
     });

@@ -9,7 +9,6 @@
 namespace mailboxfs::tree {
 namespace {
 
-constexpr std::string_view kExtension = ".eml";
 constexpr std::string_view kHashMark = "%~";
 constexpr size_t kHashDigits = 16;
 
@@ -45,13 +44,13 @@ int UpperHexValue(char c) {
 
 std::string EscapeAll(std::string_view component, bool raw) {
   std::string out;
-  const bool message_like = component.ends_with(kExtension);
+  const bool message_like = component.ends_with(kMessageExtension);
   for (size_t position = 0; position < component.size();) {
     const size_t start = position;
     const char32_t code_point = model::NextCodePoint(component, &position);
     const bool first = start == 0;
     const bool last = position == component.size();
-    const bool dot = message_like && start == component.size() - kExtension.size();
+    const bool dot = message_like && start == component.size() - kMessageExtension.size();
     if (IsImpossible(component, start, position, code_point, raw) || dot ||
         (first && (code_point == '.' || code_point == '-')) || ((first || last) && IsSpaceAt(component, start))) {
       AppendEscaped(component.substr(start, position - start), &out);

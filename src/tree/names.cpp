@@ -16,7 +16,6 @@ namespace {
 
 using model::CharClass;
 
-constexpr std::string_view kExtension = ".eml";
 constexpr size_t kLongestUid = 10;
 constexpr size_t kLongestLiteral = 100;  // Leaves room for what is variable.
 constexpr size_t kMostVariable = 3;      // So that each has room for a character with its marks.
@@ -208,7 +207,7 @@ NameTemplate::NameTemplate(std::string_view text) : text_(text) {
     fixed += part.placeholder == Placeholder::kNone ? part.text.size() : kLongestUid;
   }
   if (!has_uid) throw TemplateError(text, "lacks {uid}, without which names are not unique");
-  if (!text.ends_with(kExtension)) throw TemplateError(text, "must end in .eml");
+  if (!text.ends_with(kMessageExtension)) throw TemplateError(text, "must end in .eml");
   if (text.starts_with('.') || text.starts_with('-')) throw TemplateError(text, "must not begin with a dot or dash");
   if (variable > kMostVariable) throw TemplateError(text, "repeats {from} or {subject} too often");
   if (fixed > kLongestLiteral) throw TemplateError(text, "is too long; leave room for what differs");
@@ -224,8 +223,8 @@ std::string NameTemplate::Format(const model::MessageInfo& message) const {
 }
 
 std::optional<model::Uid> ParseUidAlias(std::string_view name) {
-  if (!name.ends_with(kExtension)) return std::nullopt;
-  const std::string_view digits = name.substr(0, name.size() - kExtension.size());
+  if (!name.ends_with(kMessageExtension)) return std::nullopt;
+  const std::string_view digits = name.substr(0, name.size() - kMessageExtension.size());
   if (digits.empty() || digits.size() > kLongestUid || digits.front() < '1' || digits.front() > '9') {
     return std::nullopt;
   }
@@ -238,7 +237,7 @@ std::optional<model::Uid> ParseUidAlias(std::string_view name) {
 bool IsPossibleName(std::string_view name) {
   if (name.empty() || name.size() > kMaxName || name.front() == '.' || name.front() == '-') return false;
   if (!model::IsValidUtf8(name)) return false;
-  if (name.ends_with(kExtension)) {
+  if (name.ends_with(kMessageExtension)) {
     for (size_t position = 0; position < name.size();) {
       const char32_t code_point = model::NextCodePoint(name, &position);
       const CharClass type = model::Classify(code_point);

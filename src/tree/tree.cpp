@@ -18,7 +18,6 @@ namespace {
 using base::ErrorKind;
 using store::NodeKind;
 
-constexpr std::string_view kMessageExtension = ".eml";
 constexpr std::string_view kXattrPrefix = "user.mailboxfs.";
 constexpr size_t kShutdownThreads = 16;
 

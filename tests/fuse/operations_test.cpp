@@ -2,21 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <functional>
-#include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "fake_libfuse.h"
-#include "fake_tree.h"
 #include "mailboxfs/base/log.h"
-#include "mailboxfs/base/manual_clock.h"
+#include "operations_fixture.h"
 
 namespace mailboxfs::fuse {
 namespace {
@@ -25,70 +18,7 @@ using base::Error;
 using base::ErrorKind;
 using std::chrono::seconds;
 
-class OperationsTest : public testing::Test {
- protected:
-  OperationsTest() {
-    Kernel().Reset();
-    operations_.SetSession(FakeSession());
-  }
-  ~OperationsTest() override {
-    watchdog_.Close();
-    in_flight_.Drain();
-  }
-
-  // The requests as libfuse makes them.
-  using Call = std::function<void(fuse_req_t)>;
-  Call Lookup(tree::Ino parent, const char* name) {
-    return [this, parent, name](fuse_req_t request) { table_.lookup(request, parent, name); };
-  }
-  Call GetAttr(tree::Ino ino) {
-    return [this, ino](fuse_req_t request) { table_.getattr(request, ino, nullptr); };
-  }
-  Call OpenDir(tree::Ino ino) {
-    return [this, ino](fuse_req_t request) { table_.opendir(request, ino, &info_); };
-  }
-  Call Open(tree::Ino ino, int flags = O_RDONLY) {
-    return [this, ino, flags](fuse_req_t request) {
-      fuse_file_info info{};
-      info.flags = flags;
-      table_.open(request, ino, &info);
-    };
-  }
-  Call Read(tree::Ino ino, uint64_t handle, size_t size, off_t offset) {
-    return [=, this](fuse_req_t request) {
-      fuse_file_info info{};
-      info.fh = handle;
-      table_.read(request, ino, size, offset, &info);
-    };
-  }
-  Call GetXattr(tree::Ino ino, const char* name, size_t size) {
-    return [=, this](fuse_req_t request) { table_.getxattr(request, ino, name, size); };
-  }
-
-  std::unique_ptr<FakeRequest> Start(const Call& call, pid_t tid = 4711) {
-    auto request = std::make_unique<FakeRequest>(&operations_, tid);
-    call(request->get());
-    return request;
-  }
-  Answer Ask(const Call& call) { return Start(call)->Wait(); }
-  uint64_t OpenHandle(tree::Ino ino) { return Ask(Open(ino)).open.fh; }
-
-  base::ManualClock clock_;
-  FakeTree tree_{clock_};
-  std::atomic<bool> ends_caller_ = true;
-  Watchdog watchdog_{seconds(30), seconds(600), clock_, [this](pid_t) { return ends_caller_.load(); }};
-  Notifier notifier_;
-  ErrorLog errors_{clock_};
-  InFlight in_flight_;
-  Operations operations_{
-      {1000, 1001, 0027, std::chrono::hours(24)}, clock_, tree_, watchdog_, notifier_, errors_, in_flight_};
-  const fuse_lowlevel_ops& table_ = OperationsTable();
-  fuse_file_info info_{};
-
-  const tree::Ino folder_ = tree_.AddDirectory(FakeTree::kRoot, "INBOX");
-  const tree::Ino exact_ = tree_.AddMessage(folder_, "exact.eml", "Subject: 1\r\n\r\nbody\r\n");
-  const tree::Ino estimated_ = tree_.AddMessage(folder_, "estimated.eml", std::string(1000, 'x'), 5);
-};
+class OperationsTest : public OperationsFixture {};
 
 TEST_F(OperationsTest, InitTakesWhatTheKernelCanAndNoMore) {
   fuse_conn_info connection{};
@@ -141,6 +71,11 @@ TEST_F(OperationsTest, ANameThatIsProvenAbsentIsENOENTAndNotRemembered) {
   const Answer answer = Ask(Lookup(folder_, "none.eml"));
   EXPECT_EQ(answer.kind, "err");
   EXPECT_EQ(answer.errnum, ENOENT);
+}
+
+TEST_F(OperationsTest, ANameThatIsTooLongIsSaidToBe) {
+  EXPECT_EQ(Ask(Lookup(folder_, std::string(255, 'x'))).errnum, ENOENT);
+  EXPECT_EQ(Ask(Lookup(folder_, std::string(256, 'x'))).errnum, ENAMETOOLONG);
 }
 
 TEST_F(OperationsTest, AFolderThatCannotBeListedIsNeverENOENT) {
@@ -251,106 +186,6 @@ TEST_F(OperationsTest, ShortSpansAreJoinedBecauseAShortAnswerMeansTheEnd) {
   EXPECT_EQ(Ask(Read(ino, handle, 4096, 3)).bytes, body.substr(3));
   tree_.LimitSpans(0);
   EXPECT_EQ(Ask(Read(ino, handle, 4096, 0)).errnum, EIO) << "never a false end";
-}
-
-TEST_F(OperationsTest, AWaitingRequestIsAnsweredLater) {
-  tree_.Block(exact_);
-  const auto request = Start(Open(exact_));
-  EXPECT_FALSE(request->answered());
-  EXPECT_EQ(watchdog_.waiting(), 1U);
-  tree_.Release(exact_);
-  EXPECT_EQ(request->Wait().kind, "open");
-  EXPECT_EQ(watchdog_.waiting(), 0U);
-}
-
-TEST_F(OperationsTest, AnAnswerThatComesWhileTheRequestIsMadeIsNotLost) {
-  tree_.AnswerElsewhere(true);
-  for (int i = 0; i < 500; ++i) {
-    const auto request = Start(Lookup(folder_, "exact.eml"));
-    request->Interrupt();
-    EXPECT_EQ(request->Wait().kind, "entry");
-  }
-  EXPECT_EQ(watchdog_.waiting(), 0U);
-}
-
-TEST_F(OperationsTest, AStalledRequestTimesOut) {
-  tree_.Block(folder_);
-  const auto request = Start(OpenDir(folder_));
-  clock_.Advance(seconds(31));
-  watchdog_.Check();
-  EXPECT_EQ(request->Wait().errnum, ETIMEDOUT);
-  EXPECT_EQ(errors_.GetCounts().timed_out, 1U);
-}
-
-TEST_F(OperationsTest, AnEndingSignalAnswersEINTRToThatCallerOnly) {
-  tree_.Block(exact_);
-  const auto other = Start(Open(exact_));
-  const auto request = Start(Open(exact_));
-  request->Interrupt();
-  watchdog_.Check();
-  EXPECT_EQ(request->Wait().errnum, EINTR);
-  EXPECT_FALSE(other->answered());
-  tree_.Release(exact_);
-  EXPECT_EQ(other->Wait().kind, "open");
-}
-
-TEST_F(OperationsTest, AHarmlessSignalDoesNot) {
-  ends_caller_ = false;
-  tree_.Block(exact_);
-  const auto request = Start(Open(exact_));
-  request->Interrupt();
-  watchdog_.Check();
-  EXPECT_FALSE(request->answered());
-  tree_.Release(exact_);
-  EXPECT_EQ(request->Wait().kind, "open");
-}
-
-TEST_F(OperationsTest, ASignalThatCameBeforeTheRequestCounts) {
-  tree_.Block(exact_);
-  FakeRequest request(&operations_);
-  request.Interrupt();
-  Open(exact_)(request.get());
-  watchdog_.Check();
-  EXPECT_EQ(request.Wait().errnum, EINTR);
-}
-
-TEST_F(OperationsTest, InterruptsAndAnswersMayCross) {
-  for (int i = 0; i < 200; ++i) {
-    tree_.Block(exact_);
-    const auto request = Start(Open(exact_));
-    std::thread interrupter([&] {
-      request->Interrupt();
-      watchdog_.Check();
-    });
-    tree_.Release(exact_);
-    const Answer answer = request->Wait();
-    EXPECT_TRUE(answer.kind == "open" || answer.errnum == EINTR) << answer.kind;
-    interrupter.join();
-  }
-}
-
-TEST_F(OperationsTest, WhileALookupWaitsItsDirectoryIsNotNotified) {
-  notifier_.Start(FakeSession());
-  tree_.Block(folder_);
-  const auto request = Start(Lookup(folder_, "exact.eml"));
-  notifier_.Deleted(folder_, 1234, "gone.eml");
-  notifier_.AttributesChanged(5);
-  ASSERT_TRUE(Kernel().WaitFor(1));
-  EXPECT_EQ(Kernel().notifications(), std::vector<std::string>{"inode 5"});
-  tree_.Release(folder_);
-  EXPECT_EQ(request->Wait().kind, "entry");
-  ASSERT_TRUE(Kernel().WaitFor(2));
-  EXPECT_EQ(Kernel().notifications()[1], base::Format("delete {} 1234 gone.eml", folder_));
-  notifier_.Stop();
-}
-
-TEST_F(OperationsTest, WhenAllIsClosedNothingWaits) {
-  tree_.Block(exact_);
-  const auto waiting = Start(Open(exact_));
-  watchdog_.Close();
-  EXPECT_EQ(waiting->Wait().errnum, EIO);
-  EXPECT_EQ(Ask(Open(exact_)).errnum, EIO);
-  in_flight_.Drain();
 }
 
 TEST_F(OperationsTest, Xattrs) {

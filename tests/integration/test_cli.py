@@ -28,7 +28,7 @@ class CommandLine(MountTest):
         """A background daemon is not our child: it is ended by its own number."""
         clear_away(self.box.mountpoint)
         if self.daemon is not None:
-            process.wait_until(lambda: not os.path.exists(f"/proc/{self.daemon}"), 20, "the daemon's end")
+            process.wait_until(lambda: not process.is_running(self.daemon), 20, "the daemon's end")
 
     def mount_words(self, *options):
         return ["mount", "-c", self.box.config_file, self.box.mountpoint, *options]
@@ -54,7 +54,7 @@ class CommandLine(MountTest):
         self.assertEqual(len(self.box.messages(USER, "INBOX")), 3)
         self.box.command("unmount", self.box.mountpoint, check=True)
         self.assertFalse(is_mounted(self.box.mountpoint))
-        self.assertFalse(os.path.exists(f"/proc/{self.daemon}"), "unmount returned before the daemon had ended")
+        self.assertFalse(process.is_running(self.daemon), "unmount returned before the daemon had ended")
 
     def test_foreground_mount_ends_well_on_signals(self):
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -25,7 +25,8 @@ def corpus():
     top = Path(os.environ.get("MAILBOXFS_TEST_MAIL") or Path(__file__).resolve().parents[3] / "shared" / "mail")
     messages = []
     for directory, _, files in os.walk(top):
-        folder = os.path.relpath(directory, top)
+        # "cur" and its like are a Maildir's own names.
+        folder = re.sub(r"\b(cur|new|tmp)\b", r"\1-", os.path.relpath(directory, top))
         for name in sorted(files):
             # IMAP's literals carry no NUL, and Dovecot refuses empty messages.
             body = read(os.path.join(directory, name)).replace(b"\0", b"")

@@ -25,6 +25,10 @@ std::string Unescape(std::string_view text) {
       case 'r': out.push_back('\r'); break;
       case 'n': out.push_back('\n'); break;
       case '0': out.push_back('\0'); break;
+      case 'x':
+        out.push_back(static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16)));
+        i += 2;
+        break;
       default: out.push_back(text[i]);
     }
   }
@@ -35,15 +39,14 @@ std::string Expand(std::string text) {
   static const std::vector<std::pair<std::string, std::string>> kPlaceholders = {
       {"{X1}", "dXNlcj11c2VyQGV4YW1wbGUub3JnAWF1dGg9QmVhcmVyIHRva2VuMQEB"},
       {"{X2}", "dXNlcj11c2VyQGV4YW1wbGUub3JnAWF1dGg9QmVhcmVyIHRva2VuMgEB"},
-      {"{O1}",
-       "bixhPXVzZXJAZXhhbXBsZS5vcmcsAWhvc3Q9aW1hcC5leGFtcGxlLm9yZwFwb3J0PTk5MwFhdXRoPUJlYXJlciB0b2tlbjEBAQ=="},
-      {"{O2}",
-       "bixhPXVzZXJAZXhhbXBsZS5vcmcsAWhvc3Q9aW1hcC5leGFtcGxlLm9yZwFwb3J0PTk5MwFhdXRoPUJlYXJlciB0b2tlbjIBAQ=="},
+      {"{O1}", "bixhPXVzZXJAZXhhbXBsZS5vcmcsAWhvc3Q9aW1hcC5leGFtcGxlLm9yZwFwb3J0PTk5MwFhdXRoPUJlYXJlciB0b2tlbjEBAQ=="},
+      {"{O2}", "bixhPXVzZXJAZXhhbXBsZS5vcmcsAWhvc3Q9aW1hcC5leGFtcGxlLm9yZwFwb3J0PTk5MwFhdXRoPUJlYXJlciB0b2tlbjIBAQ=="},
       {"{P}", "AHVzZXJAZXhhbXBsZS5vcmcAc2VjcmV0"},
       {"{VERSION}", MAILBOXFS_VERSION},
   };
   for (const auto& [name, value] : kPlaceholders) {
-    for (size_t at = text.find(name); at != std::string::npos; at = text.find(name)) text.replace(at, name.size(), value);
+    for (size_t at = text.find(name); at != std::string::npos; at = text.find(name))
+      text.replace(at, name.size(), value);
   }
   return text;
 }
@@ -60,6 +63,11 @@ class ScriptedTransport final : public net::Transport {
     received_.append(bytes);
     while (!received_.empty()) {
       auto& steps = script_->steps();
+      if (!steps.empty() && steps.front().kind == Step::Kind::kAnyClient) {
+        steps.pop_front();
+        received_.clear();
+        return;
+      }
       if (steps.empty() || steps.front().kind != Step::Kind::kClient) {
         ADD_FAILURE() << "the client sent more than the script has: " << base::Printable(received_);
         throw Error(ErrorKind::kNetwork, "script violated");
@@ -148,6 +156,8 @@ std::vector<Step> ParseScript(std::string_view script) {
     if (line.empty()) continue;
     if (line.starts_with("C:")) {
       steps.push_back({Step::Kind::kClient, std::string(line.substr(std::min<size_t>(3, line.size()))) + "\r\n"});
+    } else if (line.starts_with("C*")) {
+      steps.push_back({Step::Kind::kAnyClient, std::string(line)});
     } else if (line.starts_with("S:")) {
       steps.push_back({Step::Kind::kServer, std::string(line.substr(std::min<size_t>(3, line.size()))) + "\r\n"});
     } else if (line.starts_with("S|")) {

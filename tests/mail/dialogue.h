@@ -22,8 +22,9 @@ namespace mailboxfs::mail::testing {
 
 // Lines of a script:
 //   C: text     the client must send exactly this line
+//   C* text     the client must send something
 //   S: text     the server sends this line
-//   S| text     the server sends this without a CRLF; \r, \n, \0 and \\ as in C
+//   S| text     the server sends this without a CRLF; \r, \n, \0, \xNN and \\ as in C
 //   ! close     the server closes the connection
 //   ! silence   the server says nothing until a deadline passes
 //   ! refuse    no connection can be made (the only line)
@@ -31,7 +32,7 @@ namespace mailboxfs::mail::testing {
 // {X1} and {X2} stand for the XOAUTH2 responses with the first and second token, {O1} and {O2}
 // for those of OAUTHBEARER, {P} for that of PLAIN, {VERSION} for ours.
 struct Step {
-  enum class Kind { kClient, kServer, kClose, kSilence, kRefuse, kHook };
+  enum class Kind { kClient, kAnyClient, kServer, kClose, kSilence, kRefuse, kHook };
   Kind kind = Kind::kServer;
   std::string text;
 };
@@ -56,7 +57,9 @@ class ScriptedConnector final : public net::Connector {
  public:
   explicit ScriptedConnector(base::ManualClock& clock) : clock_(clock) {}
 
-  void Add(std::string_view script, size_t chunk = 65536) { scripts_.push_back(std::make_shared<Script>(script, chunk)); }
+  void Add(std::string_view script, size_t chunk = 65536) {
+    scripts_.push_back(std::make_shared<Script>(script, chunk));
+  }
   void OnHook(const std::string& name, std::function<void()> hook) { hooks_[name] = std::move(hook); }
   // Everything that was promised has been said.
   void ExpectAllPlayed() const;
@@ -141,7 +144,9 @@ class RecordingRefreshSink : public model::RefreshSink {
   void FlagsChanged(std::span<const model::FlagsUpdate> changes) override {
     flags.insert(flags.end(), changes.begin(), changes.end());
   }
-  void Vanished(std::span<const model::Uid> uids) override { vanished.insert(vanished.end(), uids.begin(), uids.end()); }
+  void Vanished(std::span<const model::Uid> uids) override {
+    vanished.insert(vanished.end(), uids.begin(), uids.end());
+  }
   void Progress(uint64_t done, uint64_t total) override { progress.emplace_back(done, total); }
 
   std::vector<model::Uid> AddedUids() const {

@@ -26,8 +26,8 @@ std::vector<std::string> PathOf(const model::FolderInfo& folder) {
 }
 
 TEST(FolderListTest, DecodesNamesAndFindsParents) {
-  const auto folders = BuildFolderList({Listed("INBOX"), Listed("&AMk-l&AOk-ments", {"\\HasChildren", "\\Sent"}),
-                                        Listed("&AMk-l&AOk-ments/2022")});
+  const auto folders = BuildFolderList(
+      {Listed("INBOX"), Listed("&AMk-l&AOk-ments", {"\\HasChildren", "\\Sent"}), Listed("&AMk-l&AOk-ments/2022")});
   ASSERT_EQ(folders.size(), 3U);
   EXPECT_EQ(folders[1].id, "&AMk-l&AOk-ments");
   EXPECT_THAT(PathOf(folders[1]), ElementsAre("Éléments"));
@@ -37,8 +37,8 @@ TEST(FolderListTest, DecodesNamesAndFindsParents) {
 }
 
 TEST(FolderListTest, UnselectableFoldersAreMarked) {
-  const auto folders = BuildFolderList({Listed("[Gmail]", {"\\Noselect"}), Listed("gone", {"\\NonExistent"}),
-                                        Listed("x", {"\\noSELECT"}), Listed("y")});
+  const auto folders = BuildFolderList(
+      {Listed("[Gmail]", {"\\Noselect"}), Listed("gone", {"\\NonExistent"}), Listed("x", {"\\noSELECT"}), Listed("y")});
   EXPECT_FALSE(folders[0].selectable);
   EXPECT_FALSE(folders[1].selectable);
   EXPECT_FALSE(folders[2].selectable);
@@ -231,7 +231,8 @@ TEST_F(ExamineTest, FailureLeavesNoFolderOpen) {
 }
 
 TEST_F(ExamineTest, MissingUidValidityIsUnsupported) {
-  const auto connection = d_.OpenReady("C: A2 EXAMINE a\nS: * 1 EXISTS\nS: * NO [UIDNOTSTICKY] so sorry\nS: A2 OK done");
+  const auto connection =
+      d_.OpenReady("C: A2 EXAMINE a\nS: * 1 EXISTS\nS: * NO [UIDNOTSTICKY] so sorry\nS: A2 OK done");
   EXPECT_EQ(Caught([&] { connection->Examine("a"); }).kind(), ErrorKind::kUnsupported);
 }
 
@@ -241,8 +242,9 @@ TEST_F(ExamineTest, MissingExistsIsAProtocolError) {
 }
 
 TEST_F(ExamineTest, NameThatNeedsALiteralWaitsForTheContinuation) {
-  const auto connection = d_.OpenReady("C: A2 EXAMINE {3}\nS: + go\nC: \xC3\xA4x\nS: * 1 EXISTS\n"
-                                       "S: * OK [UIDVALIDITY 1] ok\nS: A2 OK done");
+  const auto connection = d_.OpenReady(
+      "C: A2 EXAMINE {3}\nS: + go\nC: \xC3\xA4x\nS: * 1 EXISTS\n"
+      "S: * OK [UIDVALIDITY 1] ok\nS: A2 OK done");
   EXPECT_EQ(connection->Examine("\xC3\xA4x").state.exists, 1U);
 }
 

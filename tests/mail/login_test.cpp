@@ -384,8 +384,8 @@ TEST_F(LoginTest, StopEndsTheLogin) {
 }
 
 TEST_F(LoginTest, NoCredentialReachesTheLog) {
-  base::SetLogLevel(base::LogLevel::kTrace);
   ::testing::internal::CaptureStderr();
+  base::InitLog({.level = base::LogLevel::kTrace});
   UsePassword();
   d_.AddScript(R"(
     S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready
@@ -397,23 +397,48 @@ TEST_F(LoginTest, NoCredentialReachesTheLog) {
     S: A2 OK done
   )");
   d_.Open();
+  base::InitLog({});
   const std::string log = ::testing::internal::GetCapturedStderr();
-  base::SetLogLevel(base::LogLevel::kInfo);
   EXPECT_THAT(log, HasSubstr("LIST")) << "the log must have caught something";
   EXPECT_THAT(log, Not(HasSubstr("AHVzZXJAZXhhbXBsZS5vcmcAc2VjcmV0")));
   EXPECT_THAT(log, Not(HasSubstr("secret")));
 }
 
-TEST_F(LoginTest, CompressionSwitchesRightAfterTheOk) {
-  // The deflated bytes of "* 3 EXISTS\r\nA3 OK there\r\n" come in the same packet as the OK.
+TEST_F(LoginTest, RefusedCompressionIsNoError) {
   d_.AddScript(R"(
     S: * PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] hello
     C: A1 LIST "" ""
     S: A1 OK done
     C: A2 COMPRESS DEFLATE
     S: A2 NO [COMPRESSIONACTIVE] already
+    C: A3 LIST "" "*"
+    S: * LIST () "/" INBOX
+    S: A3 OK done
   )");
-  EXPECT_NE(d_.Open(), nullptr) << "a refusal is not an error";
+  EXPECT_EQ(d_.Open()->ListFolders().size(), 1U);
+}
+
+TEST_F(LoginTest, UnwantedCompressionIsNotAskedFor) {
+  d_.options.compress = false;
+  EXPECT_NE(d_.OpenReady("", "IMAP4rev1 COMPRESS=DEFLATE"), nullptr);
+}
+
+TEST_F(LoginTest, CompressionStartsRightAfterTheOk) {
+  // The first DEFLATE octets ("* OK compressed from here") come together with the tagged OK.
+  for (const size_t chunk : {size_t{1}, size_t{65536}}) {
+    d_.AddScript(R"(
+      S: * PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] hello
+      C: A1 LIST "" ""
+      S: A1 OK done
+      C: A2 COMPRESS DEFLATE
+      S: A2 OK go
+      S| \xd2\x52\xf0\xf7\x56\x48\xce\xcf\x2d\x28\x4a\x2d\x2e\x4e\x4d\x51\x48\x2b\xca\xcf\x55\xc8\x48\x2d\x4a\xe5\xe5\x02\x00\x00\x00\xff\xff
+      C* its command, compressed
+      S| \xd2\x52\xf0\xf1\x0c\x0e\x51\xd0\xd0\x54\x50\xd2\x57\x52\xf0\xf4\x73\xf2\x8f\xe0\xe5\x72\x34\x06\x69\x48\xc9\xcf\x03\x2a\x00\x00\x00\x00\xff\xff
+    )",
+                 chunk);
+    EXPECT_EQ(d_.Open()->ListFolders().size(), 1U) << chunk;
+  }
 }
 
 }  // namespace

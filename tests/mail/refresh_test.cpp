@@ -11,9 +11,9 @@ using base::Error;
 using base::ErrorKind;
 using testing::Caught;
 using testing::Dialogue;
-using testing::RecordingRefreshSink;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::RecordingRefreshSink;
 
 constexpr const char* kItems =
     "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
@@ -31,7 +31,7 @@ std::string Headers(const std::string& tag, const std::string& set) {
 std::string Message(int sequence, int uid) {
   return "S: * " + std::to_string(sequence) + " FETCH (UID " + std::to_string(uid) +
          " FLAGS (\\Seen) INTERNALDATE \"01-Jan-2022 00:00:00 +0000\" RFC822.SIZE 100 "
-         "BODY[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)] {14}\nS: Subject: Hi\n"
+         "BODY[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)] {15}\nS: Subject: Hi\n"
          "S:\nS: )\n";
 }
 
@@ -48,9 +48,7 @@ class RefreshTest : public ::testing::Test {
     connection_ = d_.OpenReady(script);
     RunAgain();
   }
-  void RunAgain() {
-    RefreshCommand(*connection_, request_, sink_, memory_, between_).Run();
-  }
+  void RunAgain() { RefreshCommand(*connection_, request_, sink_, memory_, between_).Run(); }
   Error Fails(const std::string& script) {
     return Caught([&] { Run(script); });
   }
@@ -80,7 +78,7 @@ TEST_F(RefreshTest, WithoutUidNextNothingIsTakenForUnchanged) {
 TEST_F(RefreshTest, OnlyNewMailIsAskedFor) {
   Run(Open(5, 13) + Headers("A3", "11:*") + Message(4, 11) + Message(5, 12) + "S: A3 OK done\n");
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U, 12U));
-  EXPECT_EQ(sink_.added[0].header, "Subject: Hi\r\n");
+  EXPECT_EQ(sink_.added[0].header, "Subject: Hi\r\n\r\n");
   EXPECT_EQ(sink_.added[0].internal_date, 1640995200);
   EXPECT_EQ(sink_.added[0].size_estimate, 100U);
   EXPECT_EQ(sink_.added[0].flags, "\\Seen");
@@ -128,7 +126,8 @@ TEST_F(RefreshTest, ShortAnswerDeletesNothing) {
     S: * 1 FETCH (UID 5 FLAGS ())
     S: * 3 FETCH (UID 10 FLAGS ())
     S: A3 OK done
-  )").kind(),
+  )")
+                .kind(),
             ErrorKind::kProtocol);
   EXPECT_THAT(sink_.vanished, IsEmpty());
 }
@@ -177,7 +176,8 @@ TEST_F(RefreshTest, ExpungeOfAListedMessageDoesNotHideAMissingOne) {
     S: * 3 FETCH (UID 10 FLAGS ())
     S: * 1 EXPUNGE
     S: A3 OK done
-  )").kind(),
+  )")
+                .kind(),
             ErrorKind::kProtocol);
   EXPECT_THAT(sink_.vanished, IsEmpty());
 }
@@ -204,7 +204,8 @@ TEST_F(RefreshTest, ArrivalDoesNotHideAMissingMessage) {
     S: * 3 FETCH (UID 10 FLAGS ())
     S: * 4 FETCH (UID 11 FLAGS ())
     S: A3 OK done
-  )").kind(),
+  )")
+                .kind(),
             ErrorKind::kProtocol);
   EXPECT_THAT(sink_.vanished, IsEmpty());
 }
@@ -216,7 +217,8 @@ TEST_F(RefreshTest, TwoMessagesWithOneUidAreNotBelieved) {
     S: * 1 FETCH (UID 5 FLAGS ())
     S: * 2 FETCH (UID 5 FLAGS ())
     S: A3 OK done
-  )").kind(),
+  )")
+                .kind(),
             ErrorKind::kProtocol);
   EXPECT_THAT(sink_.vanished, IsEmpty());
 }
@@ -248,7 +250,8 @@ TEST_F(RefreshTest, NewUidValidityAsksForEverything) {
     C: A3 UID FETCH 1:* (UID FLAGS)
     S: * 1 FETCH (UID 5 FLAGS ())
     S: A3 OK done
-  )" + Headers("A4", "5") + Message(1, 5) + "S: A4 OK done\n");
+  )" + Headers("A4", "5") +
+      Message(1, 5) + "S: A4 OK done\n");
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U));
 }
 
@@ -278,7 +281,8 @@ TEST_F(NewMessagesTest, AnswersInPiecesAndBetweenOthersArePutTogether) {
     S: * 1 FETCH (RFC822.SIZE 4 INTERNALDATE "01-Jan-2022 00:00:00 +0000")
     S: * 2 FETCH (UID 6 INTERNALDATE "02-Jan-2022 00:00:00 +0000")
     S: * 9 FETCH (FLAGS (\Seen))
-  )" + Message(3, 10) + "S: A4 OK done\n");
+  )" + Message(3, 10) +
+      "S: A4 OK done\n");
   ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
   EXPECT_EQ(sink_.added[0].size_estimate, 4U);
   EXPECT_EQ(sink_.added[1].size_estimate, 45274U);
@@ -362,19 +366,20 @@ TEST_F(NewMessagesTest, OneLostConnectionBlamesNobody) {
 }
 
 TEST_F(NewMessagesTest, LongUidSetsAreCut) {
-  d_.options.max_command_octets = 181;
-  sink_.known = {};
-  std::string listing = "C: A3 UID FETCH 1:* (UID FLAGS)\n";
-  for (int i = 1; i <= 4; ++i) {
-    listing += "S: * " + std::to_string(i) + " FETCH (UID " + std::to_string(1000000 * i) + " FLAGS ())\n";
+  d_.options.max_command_octets = 400;  // 240 of them for the UIDs: 30 with seven digits and a comma.
+  std::string script = Open(40, 5000000) + "C: A3 UID FETCH 1:* (UID FLAGS)\n";
+  std::string sets[2];
+  std::string answers[2];
+  for (int i = 1; i <= 40; ++i) {
+    const int uid = 1000000 + 2 * i;
+    const size_t half = i <= 30 ? 0 : 1;
+    script += "S: * " + std::to_string(i) + " FETCH (UID " + std::to_string(uid) + " FLAGS ())\n";
+    sets[half] += (sets[half].empty() ? "" : ",") + std::to_string(uid);
+    answers[half] += Message(i, uid);
   }
-  // 21 octets of room: two UIDs with seven digits and a comma, not three.
-  d_.options.max_command_octets = 0;
-  d_.options.header_batch = 2;
-  Run(Open(4, 5000000) + listing + "S: A3 OK done\n" + Headers("A4", "1000000,2000000") + Message(1, 1000000) +
-      Message(2, 2000000) + "S: A4 OK done\n" + Headers("A5", "3000000,4000000") + Message(3, 3000000) +
-      Message(4, 4000000) + "S: A5 OK done\n");
-  EXPECT_EQ(sink_.added.size(), 4U);
+  Run(script + "S: A3 OK done\n" + Headers("A4", sets[0]) + answers[0] + "S: A4 OK done\n" + Headers("A5", sets[1]) +
+      answers[1] + "S: A5 OK done\n");
+  EXPECT_EQ(sink_.added.size(), 40U);
 }
 
 TEST_F(NewMessagesTest, MoreUrgentWorkMayComeBetweenBatches) {
@@ -389,11 +394,11 @@ TEST_F(NewMessagesTest, MoreUrgentWorkMayComeBetweenBatches) {
 TEST_F(NewMessagesTest, FolderReplacedInBetweenEndsTheListing) {
   d_.options.header_batch = 2;
   between_ = [this] { connection_->Examine("Other"); };
-  EXPECT_EQ(Fails(Listing() + Headers("A4", "5:6") + Message(1, 5) + Message(2, 6) + "S: A4 OK done\n" +
-                  "C: A5 EXAMINE Other\nS: * 1 EXISTS\nS: * OK [UIDVALIDITY 99] ok\nS: A5 OK done\n" +
-                  Open(3, 11, "A6", 8))
-                .kind(),
-            ErrorKind::kServer);
+  EXPECT_EQ(
+      Fails(Listing() + Headers("A4", "5:6") + Message(1, 5) + Message(2, 6) + "S: A4 OK done\n" +
+            "C: A5 EXAMINE Other\nS: * 1 EXISTS\nS: * OK [UIDVALIDITY 99] ok\nS: A5 OK done\n" + Open(3, 11, "A6", 8))
+          .kind(),
+      ErrorKind::kServer);
 }
 
 TEST_F(RefreshTest, BrokenTailIsNotTriedAgain) {

@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 using testing::In;
 using testing::Soon;
 using testing::TcpServer;
-using testing::TlsServer;
+using testing::TlsServers;
 
 std::string ReadExactly(Transport& transport, size_t count, const base::WakeEvent& wake) {
   std::string got(count, '\0');
@@ -71,74 +71,79 @@ class ConnectorTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     InitNetwork();
-    certificates_ = new Certificates;
+    certificates_ = std::make_unique<Certificates>();
+    servers_ = std::make_unique<TlsServers>(
+        *certificates_, std::vector<std::string>{"good:echo", "good:bye", "good:cut", "good:swallow", "good:tls11",
+                                                 "wrong:echo", "expired:echo", "proxied:echo"});
   }
-  static void TearDownTestSuite() { delete certificates_; }
+  static void TearDownTestSuite() {
+    servers_.reset();
+    certificates_.reset();
+  }
 
-  static TlsServer Serve(const std::string& name, const std::string& mode) {
-    return {certificates_->Path(name + ".pem"), certificates_->Path(name + ".key"), mode};
-  }
   static Endpoint Tls(uint16_t port, const std::string& host = "localhost", const std::string& ca = "ca.pem") {
     return {host, port, Tls::kImplicit, certificates_->Path(ca)};
   }
   static Endpoint Plain(uint16_t port) { return {"127.0.0.1", port, Tls::kNone, std::nullopt}; }
   std::unique_ptr<Transport> Connect(const Endpoint& endpoint) { return connector_->Connect(endpoint, Soon(), wake_); }
 
-  static Certificates* certificates_;
+  static std::unique_ptr<Certificates> certificates_;
+  static std::unique_ptr<TlsServers> servers_;
   std::unique_ptr<Connector> connector_ = MakeCurlConnector();
   base::WakeEvent wake_;
 };
 
-Certificates* ConnectorTest::certificates_ = nullptr;
+std::unique_ptr<Certificates> ConnectorTest::certificates_;
+std::unique_ptr<TlsServers> ConnectorTest::servers_;
 
 TEST_F(ConnectorTest, VerifiedServerEchoesByNameAndByAddress) {
-  const TlsServer server = Serve("good", "echo");
+  const uint16_t port = servers_->port("good:echo");
   for (const char* host : {"localhost", "127.0.0.1"}) {
-    const auto transport = Connect(Tls(server.port(), host));
+    const auto transport = Connect(Tls(port, host));
     transport->Write("A1 NOOP\r\n", Soon(), wake_);
     EXPECT_EQ(ReadExactly(*transport, 9, wake_), "A1 NOOP\r\n");
   }
 }
 
 TEST_F(ConnectorTest, CertificateFromAnUnknownCaIsATlsErrorThatNamesCaFile) {
-  const TlsServer server = Serve("good", "echo");
-  const base::Error error = ErrorOf([&] { Connect(Tls(server.port(), "localhost", "other-ca.pem")); });
+  const uint16_t port = servers_->port("good:echo");
+  const base::Error error = ErrorOf([&] { Connect(Tls(port, "localhost", "other-ca.pem")); });
   EXPECT_EQ(error.kind(), ErrorKind::kTls) << error.what();
   EXPECT_THAT(error.what(), HasSubstr("cannot connect to localhost:"));
   EXPECT_THAT(error.what(), HasSubstr("ca_file"));
 }
 
 TEST_F(ConnectorTest, TheSystemsCasDoNotVouchForAPrivateOne) {
-  const TlsServer server = Serve("good", "echo");
-  Endpoint endpoint = Tls(server.port());
+  const uint16_t port = servers_->port("good:echo");
+  Endpoint endpoint = Tls(port);
   endpoint.ca_file.reset();
   EXPECT_EQ(ErrorOf([&] { Connect(endpoint); }).kind(), ErrorKind::kTls);
 }
 
 TEST_F(ConnectorTest, CertificateForAnotherNameIsATlsErrorThatSaysSo) {
-  const TlsServer server = Serve("wrong", "echo");
-  const base::Error error = ErrorOf([&] { Connect(Tls(server.port())); });
+  const uint16_t port = servers_->port("wrong:echo");
+  const base::Error error = ErrorOf([&] { Connect(Tls(port)); });
   EXPECT_EQ(error.kind(), ErrorKind::kTls);
   EXPECT_THAT(error.what(), HasSubstr("another name"));
 }
 
 TEST_F(ConnectorTest, ExpiredCertificateIsATlsErrorThatSaysSo) {
-  const TlsServer server = Serve("expired", "echo");
-  const base::Error error = ErrorOf([&] { Connect(Tls(server.port())); });
+  const uint16_t port = servers_->port("expired:echo");
+  const base::Error error = ErrorOf([&] { Connect(Tls(port)); });
   EXPECT_EQ(error.kind(), ErrorKind::kTls);
   EXPECT_THAT(error.what(), HasSubstr("expired"));
 }
 
 TEST_F(ConnectorTest, MissingCaFileIsATlsErrorThatSaysSo) {
-  const TlsServer server = Serve("good", "echo");
-  const base::Error error = ErrorOf([&] { Connect(Tls(server.port(), "localhost", "no-such.pem")); });
+  const uint16_t port = servers_->port("good:echo");
+  const base::Error error = ErrorOf([&] { Connect(Tls(port, "localhost", "no-such.pem")); });
   EXPECT_EQ(error.kind(), ErrorKind::kTls);
   EXPECT_THAT(error.what(), HasSubstr("check \"ca_file\""));
 }
 
 TEST_F(ConnectorTest, TlsOlderThan12IsRefused) {
-  const TlsServer server = Serve("good", "tls11");
-  EXPECT_EQ(ErrorOf([&] { Connect(Tls(server.port())); }).kind(), ErrorKind::kTls);
+  const uint16_t port = servers_->port("good:tls11");
+  EXPECT_EQ(ErrorOf([&] { Connect(Tls(port)); }).kind(), ErrorKind::kTls);
 }
 
 TEST_F(ConnectorTest, PlainServerOnATlsPortIsATlsErrorThatSaysSo) {
@@ -164,7 +169,7 @@ TEST_F(ConnectorTest, HandshakeThatStallsEndsAtTheDeadline) {
   EXPECT_EQ(error.kind(), ErrorKind::kTimeout) << error.what();
   EXPECT_THAT(error.what(), HasSubstr("did not answer in time"));
   EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(199));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(30));
 }
 
 TEST_F(ConnectorTest, WakeEndsAStalledHandshakeAtOnce) {
@@ -175,15 +180,14 @@ TEST_F(ConnectorTest, WakeEndsAStalledHandshakeAtOnce) {
   });
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(ErrorOf([&] { Connect(Tls(server.port())); }).kind(), ErrorKind::kCancelled);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(30));
 }
 
 TEST_F(ConnectorTest, AWakeThatIsSetAlreadyAndADeadlineThatHasPassedEndConnect) {
-  const TlsServer server = Serve("good", "echo");
-  EXPECT_EQ(ErrorOf([&] { connector_->Connect(Tls(server.port()), In(seconds(-1)), wake_); }).kind(),
-            ErrorKind::kTimeout);
+  const uint16_t port = servers_->port("good:echo");
+  EXPECT_EQ(ErrorOf([&] { connector_->Connect(Tls(port), In(seconds(-1)), wake_); }).kind(), ErrorKind::kTimeout);
   wake_.Set();
-  EXPECT_EQ(ErrorOf([&] { Connect(Tls(server.port())); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(ErrorOf([&] { Connect(Tls(port)); }).kind(), ErrorKind::kCancelled);
 }
 
 TEST_F(ConnectorTest, RefusedConnectionIsANetworkErrorThatNamesTheServer) {
@@ -219,8 +223,8 @@ TEST_F(ConnectorTest, HostsThatWouldChangeTheUrlAreRefused) {
 }
 
 TEST_F(ConnectorTest, ReadThatStallsEndsAtTheDeadline) {
-  const TlsServer server = Serve("good", "echo");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:echo");
+  const auto transport = Connect(Tls(port));
   std::array<char, 16> buffer;
   const base::Error error = ErrorOf([&] { transport->Read(buffer, In(milliseconds(100)), wake_); });
   EXPECT_EQ(error.kind(), ErrorKind::kTimeout);
@@ -228,15 +232,15 @@ TEST_F(ConnectorTest, ReadThatStallsEndsAtTheDeadline) {
 }
 
 TEST_F(ConnectorTest, WakeEndsAReadAtOnce) {
-  const TlsServer server = Serve("good", "echo");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:echo");
+  const auto transport = Connect(Tls(port));
   auto read = std::async(std::launch::async, [&] {
     std::array<char, 16> buffer;
     return ErrorOf([&] { transport->Read(buffer, Soon(), wake_); }).kind();
   });
   EXPECT_EQ(read.wait_for(milliseconds(50)), std::future_status::timeout);
   wake_.Set();
-  ASSERT_EQ(read.wait_for(seconds(10)), std::future_status::ready);
+  ASSERT_EQ(read.wait_for(seconds(30)), std::future_status::ready);
   EXPECT_EQ(read.get(), ErrorKind::kCancelled);
 }
 
@@ -258,14 +262,14 @@ TEST_F(ConnectorTest, WakeEndsAWriteAtOnce) {
       std::async(std::launch::async, [&] { return ErrorOf([&] { transport->Write(large, Soon(), wake_); }).kind(); });
   EXPECT_EQ(write.wait_for(milliseconds(50)), std::future_status::timeout);
   wake_.Set();
-  ASSERT_EQ(write.wait_for(seconds(10)), std::future_status::ready);
+  ASSERT_EQ(write.wait_for(seconds(30)), std::future_status::ready);
   EXPECT_EQ(write.get(), ErrorKind::kCancelled);
   done.set_value();
 }
 
 TEST_F(ConnectorTest, ProperEndIsZeroAndStaysSo) {
-  const TlsServer server = Serve("good", "bye");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:bye");
+  const auto transport = Connect(Tls(port));
   EXPECT_EQ(ReadExactly(*transport, 100, wake_), "* BYE\r\n");
   EXPECT_EQ(transport->Wait(Soon(), wake_), WaitResult::kReadable);
   std::array<char, 16> buffer;
@@ -274,8 +278,8 @@ TEST_F(ConnectorTest, ProperEndIsZeroAndStaysSo) {
 
 // libcurl does not tell the two ends apart; transport.h says so.
 TEST_F(ConnectorTest, TlsThatWasCutOffIsAnEndToo) {
-  const TlsServer server = Serve("good", "cut");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:cut");
+  const auto transport = Connect(Tls(port));
   EXPECT_EQ(ReadExactly(*transport, 100, wake_), "* BYE\r\n");
 }
 
@@ -296,8 +300,8 @@ TEST_F(ConnectorTest, ResetIsANetworkErrorAndWritingAfterItDoesNotKillTheProcess
 }
 
 TEST_F(ConnectorTest, WritingToAClosedTlsServerDoesNotKillTheProcess) {
-  const TlsServer server = Serve("good", "cut");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:cut");
+  const auto transport = Connect(Tls(port));
   EXPECT_EQ(ReadExactly(*transport, 7, wake_), "* BYE\r\n");
   EXPECT_EQ(ErrorOf([&] {
               for (;;) transport->Write("A1 NOOP\r\n", Soon(), wake_);
@@ -306,8 +310,8 @@ TEST_F(ConnectorTest, WritingToAClosedTlsServerDoesNotKillTheProcess) {
 }
 
 TEST_F(ConnectorTest, FiveMegabytesGoBothWaysUnchanged) {
-  const TlsServer server = Serve("good", "echo");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:echo");
+  const auto transport = Connect(Tls(port));
   const std::string sent = Pattern(size_t{5} << 20U);
   std::string got;
   for (size_t i = 0; i < sent.size(); i += 256 * 1024) {
@@ -319,16 +323,16 @@ TEST_F(ConnectorTest, FiveMegabytesGoBothWaysUnchanged) {
 }
 
 TEST_F(ConnectorTest, FiveMegabytesInOneWrite) {
-  const TlsServer server = Serve("good", "swallow");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:swallow");
+  const auto transport = Connect(Tls(port));
   transport->Write(Pattern(size_t{5} << 20U), Soon(), wake_);
   transport->Write("done\n", Soon(), wake_);
   EXPECT_EQ(ReadExactly(*transport, 8, wake_), "5242880\n");
 }
 
 TEST_F(ConnectorTest, WaitSeesWhatTlsHoldsAlready) {
-  const TlsServer server = Serve("good", "echo");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:echo");
+  const auto transport = Connect(Tls(port));
   transport->Write("0123456789", Soon(), wake_);
   EXPECT_EQ(ReadExactly(*transport, 1, wake_), "0");  // The rest of the record is in memory now.
   EXPECT_EQ(transport->Wait(Soon(), wake_), WaitResult::kReadable);
@@ -336,8 +340,8 @@ TEST_F(ConnectorTest, WaitSeesWhatTlsHoldsAlready) {
 }
 
 TEST_F(ConnectorTest, WaitEndsAtTheDeadlineAndByWakeWithoutThrowing) {
-  const TlsServer server = Serve("good", "echo");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:echo");
+  const auto transport = Connect(Tls(port));
   EXPECT_EQ(transport->Wait(In(milliseconds(50)), wake_), WaitResult::kTimeout);
   wake_.Set();
   EXPECT_EQ(transport->Wait(Soon(), wake_), WaitResult::kWoken);
@@ -348,13 +352,13 @@ TEST_F(ConnectorTest, WaitEndsAtTheDeadlineAndByWakeWithoutThrowing) {
 }
 
 TEST_F(ConnectorTest, DestructionClosesTheSocketWhichWouldNotOutliveAnExec) {
-  const TlsServer server = Serve("good", "echo");
-  auto transport = Connect(Tls(server.port()));
-  const auto open = SocketsTo(server.port());
+  const uint16_t port = servers_->port("good:echo");
+  auto transport = Connect(Tls(port));
+  const auto open = SocketsTo(port);
   EXPECT_EQ(open.first, 1);
   EXPECT_TRUE(open.second);
   transport.reset();
-  EXPECT_EQ(SocketsTo(server.port()).first, 0);
+  EXPECT_EQ(SocketsTo(port).first, 0);
 }
 
 // Sets a variable for a scope; tests run in one thread.
@@ -371,19 +375,19 @@ class ScopedEnvironment {
 
 TEST_F(ConnectorTest, TheEnvironmentsProxyIsNotForThisMachine) {
   const ScopedEnvironment proxy("https_proxy", "http://127.0.0.1:" + std::to_string(ClosedPort()));
-  const TlsServer server = Serve("good", "echo");
-  const auto transport = Connect(Tls(server.port()));
+  const uint16_t port = servers_->port("good:echo");
+  const auto transport = Connect(Tls(port));
   transport->Write("x", Soon(), wake_);
   EXPECT_EQ(ReadExactly(*transport, 1, wake_), "x");
 }
 
 TEST_F(ConnectorTest, TheEnvironmentsProxyIsUsedForOthersAndVerificationIsEndToEnd) {
-  const TlsServer server = Serve("proxied", "echo");
+  const uint16_t port = servers_->port("proxied:echo");
   std::promise<std::string> request;
   // CONNECT, then one exchange through to the real server.
   TcpServer proxy([&](int client) {
     request.set_value(testing::ReceiveUntil(client, "\r\n\r\n"));
-    testing::Relay(client, server.port(), "HTTP/1.1 200 OK\r\n\r\n");
+    testing::Relay(client, port, "HTTP/1.1 200 OK\r\n\r\n");
   });
   const ScopedEnvironment environment("https_proxy", "http://127.0.0.1:" + std::to_string(proxy.port()));
   const auto transport = Connect(Tls(993, "imap.example.test"));

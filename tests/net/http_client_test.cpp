@@ -158,8 +158,8 @@ TEST_F(HttpClientTest, WakeEndsARequestAtOnce) {
 
 TEST_F(HttpClientTest, CertificateIsVerified) {
   const testing::Certificates certificates;
-  const testing::TlsServer server(certificates.Path("good.pem"), certificates.Path("good.key"), "bye");
-  const std::string url = "https://localhost:" + std::to_string(server.port()) + "/";
+  const testing::TlsServers servers(certificates, {"good:bye"});
+  const std::string url = "https://localhost:" + std::to_string(servers.port("good:bye")) + "/";
   EXPECT_EQ(ErrorOf([&] { Post(url); }).kind(), ErrorKind::kTls);
   // With the right CA the certificate is no obstacle, but "* BYE" is no HTTP.
   const base::Error error = ErrorOf([&] { client_->Post({url, {}, certificates.Path("ca.pem")}, Soon(), wake_); });

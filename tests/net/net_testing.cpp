@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -163,21 +164,25 @@ void Certificates::MakeCertificate(const std::string& name, const std::string& a
        "-CAcreateserial", "-days", days, "-extfile", Path(name + ".ext"), "-out", Path(name + ".pem")});
 }
 
-TlsServer::TlsServer(const std::string& certificate, const std::string& key, const std::string& mode) {
+TlsServers::TlsServers(const Certificates& certificates, const std::vector<std::string>& specs) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) Fail("pipe");
   const base::UniqueFd output(ends[0]);
   base::UniqueFd input(ends[1]);
-  pid_ = Spawn({"python3", MAILBOXFS_TLS_SERVER, certificate, key, mode}, input.get());
+  std::vector<std::string> arguments{"python3", MAILBOXFS_TLS_SERVER, certificates.directory()};
+  arguments.insert(arguments.end(), specs.begin(), specs.end());
+  pid_ = Spawn(arguments, input.get());
   input.Reset();
   std::string line;
   char c = 0;
   while (::read(output.get(), &c, 1) == 1 && c != '\n') line.push_back(c);
-  if (line.empty()) throw std::runtime_error("the TLS server did not start");
-  port_ = static_cast<uint16_t>(std::stoi(line));
+  std::istringstream ports(line);
+  for (const std::string& spec : specs) {
+    if (!(ports >> ports_[spec])) throw std::runtime_error("the TLS server did not start");
+  }
 }
 
-TlsServer::~TlsServer() {
+TlsServers::~TlsServers() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
 }

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "mailboxfs/base/clock.h"
 #include "mailboxfs/base/error.h"
@@ -53,6 +55,7 @@ class Certificates {
   ~Certificates();
   Certificates(const Certificates&) = delete;
   Certificates& operator=(const Certificates&) = delete;
+  const std::string& directory() const { return directory_; }
   std::string Path(std::string_view name) const { return directory_ + "/" + std::string(name); }
 
  private:
@@ -61,23 +64,23 @@ class Certificates {
   std::string directory_;
 };
 
-// tls_server.py in a process of its own, see there.
-class TlsServer {
+// tls_server.py in a process of its own, see there; `specs` are its NAME:MODE.
+class TlsServers {
  public:
-  TlsServer(const std::string& certificate, const std::string& key, const std::string& mode);
-  ~TlsServer();
-  TlsServer(const TlsServer&) = delete;
-  TlsServer& operator=(const TlsServer&) = delete;
-  uint16_t port() const { return port_; }
+  TlsServers(const Certificates& certificates, const std::vector<std::string>& specs);
+  ~TlsServers();
+  TlsServers(const TlsServers&) = delete;
+  TlsServers& operator=(const TlsServers&) = delete;
+  uint16_t port(const std::string& spec) const { return ports_.at(spec); }
 
  private:
   pid_t pid_ = -1;
-  uint16_t port_ = 0;
+  std::map<std::string, uint16_t> ports_;
 };
 
 inline base::Deadline In(base::Duration duration) { return base::Deadline::After(base::Clock::System(), duration); }
 // Long enough to be a failure and not a slow machine.
-inline base::Deadline Soon() { return In(std::chrono::seconds(30)); }
+inline base::Deadline Soon() { return In(std::chrono::seconds(60)); }
 
 // The Error that `call` throws; a kInternal one with "no error" if it throws none.
 template <typename Call>

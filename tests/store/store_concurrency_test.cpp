@@ -129,6 +129,32 @@ TEST(IndexConcurrency, ListingMissesNothingThatWasThereWhileOthersInsert) {
   EXPECT_EQ(index->CountMessages(), 4000u);
 }
 
+TEST(IndexConcurrency, ReadsDoNotWaitForAWriter) {
+  const TempDir directory;
+  const auto index = Index::Open(directory.path());
+  const Ino inbox = AddInbox(*index);
+  index->BeginListing(inbox, 7);
+  index->AddMessages(inbox, MakeMessages(1, 1), 100);
+  const std::vector<NewMessage> many = MakeMessages(2, 20'000);
+  std::atomic<bool> done = false;
+  Threads threads;
+  threads.Start([&] {
+    index->AddMessages(inbox, many, 100);
+    done = true;
+  });
+  int reads_meanwhile = 0;
+  while (!done) {
+    const uint64_t count = index->CountMessages();
+    EXPECT_TRUE(count == 1 || count == 20'000) << count;
+    EXPECT_TRUE(index->FindUid(inbox, 1).has_value());
+    if (!done) ++reads_meanwhile;
+  }
+  threads.Join();
+  // Those that are done before the writer has its lock are few.
+  EXPECT_GT(reads_meanwhile, 20);
+  EXPECT_EQ(index->CountMessages(), 20'000u);
+}
+
 TEST(IndexConcurrency, EveryMethodFromEightThreads) {
   const TempDir directory;
   const auto index = Index::Open(directory.path());

@@ -9,7 +9,7 @@ using Names = std::vector<std::string>;
 
 using LookupTest = TreeTest;
 
-const base::Error kOffline(ErrorKind::kNetwork, "connecting: no route to host");
+const base::Error kNoNetwork(ErrorKind::kNetwork, "connecting: no route to host");
 
 TEST_F(LookupTest, TheRootHasExactlyTheConfiguredMailboxesAndAsksNobody) {
   EXPECT_EQ(List(store::kRootIno), Names{"sales"});
@@ -39,7 +39,7 @@ TEST_F(LookupTest, WhatIsKnownIsAnsweredAtOnceHoweverOld) {
   const Ino inbox = Find("sales/INBOX");
   List(inbox);
   const Ino message = Find("sales/INBOX/2022-10-01_hello.5.eml");
-  source_->FailWith(kOffline);
+  source_->FailWith(kNoNetwork);
   Advance(std::chrono::hours(1000));
   const int calls = source_->list_calls + source_->refresh_calls;
   const Asked<Attributes> asked = Lookup(inbox, "2022-10-01_hello.5.eml");
@@ -118,7 +118,7 @@ TEST_F(LookupTest, AfterAFailedRefreshAYoungListingIsNoProof) {
   const Ino inbox = Find("sales/INBOX");
   List(inbox);
   source_->Hint("INBOX");  // Opened lately: refreshed at once.
-  source_->FailWith(kOffline);
+  source_->FailWith(kNoNetwork);
   source_->Hint("INBOX");
   EXPECT_EQ(Lookup(inbox, "1.eml").answer.Error(), ErrorKind::kNetwork);
   source_->FailWith(std::nullopt);

@@ -14,6 +14,9 @@ namespace mailboxfs::tree {
 // The largest file name, in bytes (NAME_MAX).
 inline constexpr size_t kMaxName = 255;
 
+// What every message's name ends in, and no folder's.
+inline constexpr std::string_view kMessageExtension = ".eml";
+
 // A template such as "{date}_{subject}.{uid}.eml", checked once.
 class NameTemplate {
  public:

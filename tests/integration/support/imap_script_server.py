@@ -98,6 +98,8 @@ class ImapScriptServer:
 
     def stop(self):
         """Ends all sessions; the port refuses connections."""
+        if self.stopping.is_set():
+            return
         self.stopping.set()
         # Closing alone would not wake the thread that waits in accept().
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -78,6 +78,15 @@ def wait_until(condition, timeout=30, what="the condition"):
         time.sleep(0.02)
 
 
+def is_running(pid):
+    """Is there such a process that has not ended? One that nobody has waited for counts as ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def children_of(pid):
     """All living descendants of `pid`, itself first."""
     parents = {}

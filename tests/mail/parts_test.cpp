@@ -1,0 +1,208 @@
+// The small parts: refusals, fetched items, back-off, queue.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mail/backoff.h"
+#include "mail/fetch_items.h"
+#include "mail/job_queue.h"
+#include "mail/refusal.h"
+#include "mail/worker.h"
+#include "mailboxfs/base/manual_clock.h"
+
+namespace mailboxfs::mail {
+namespace {
+
+using base::Error;
+using base::ErrorKind;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+imap::StatusResponse Said(imap::Condition condition, const std::string& text, const std::string& code = "") {
+  imap::StatusResponse status;
+  status.condition = condition;
+  status.text = text;
+  if (!code.empty()) status.code = imap::ResponseCode{code, ""};
+  return status;
+}
+
+TEST(RefusalTest, ThrottlePauseIsReadFromTheText) {
+  const auto pause = [](const std::string& text) { return ThrottlePause(Said(imap::Condition::kBad, text)); };
+  EXPECT_EQ(pause("Request is throttled. Suggested Backoff Time: 92415 milliseconds"), milliseconds(92415));
+  EXPECT_EQ(pause("request IS THROTTLED. suggested backoff time = 2000 milliseconds"), milliseconds(2000));
+  EXPECT_EQ(pause("Request is throttled. Suggested Backoff Time: 3000000 milliseconds"), minutes(10));
+  EXPECT_EQ(pause("Request is throttled. Suggested Backoff Time: 99999999999999999999 milliseconds"), minutes(10));
+  EXPECT_EQ(pause("Request is throttled. Suggested Backoff Time: 0 milliseconds"), milliseconds(100));
+  EXPECT_EQ(pause("Request is throttled. Suggested Backoff Time: soon"), kDefaultPause);
+  EXPECT_EQ(pause("Request is throttled. Suggested Backoff Time:"), kDefaultPause);
+  EXPECT_EQ(pause("Request is throttled."), kDefaultPause);
+  EXPECT_EQ(pause("Account exceeded command or bandwidth limits. (Failure)"), minutes(10));
+  EXPECT_EQ(pause("Command Error. 12"), std::nullopt);
+}
+
+TEST(RefusalTest, SlowedButDoneIsNoRefusal) {
+  EXPECT_EQ(ThrottlePause(Said(imap::Condition::kOk, "done", "THROTTLED")), std::nullopt);
+  EXPECT_EQ(ThrottlePause(Said(imap::Condition::kNo, "later", "THROTTLED")), kDefaultPause);
+}
+
+TEST(RefusalTest, QuotesAreSafeForTerminals) {
+  EXPECT_EQ(QuoteStatus(Said(imap::Condition::kNo, "a\x1b[2Jb", "ALERT")), "NO [ALERT] a\\x1b[2Jb");
+}
+
+TEST(FlagsTest, AreSortedUniqueAndWithoutRecent) {
+  EXPECT_EQ(JoinFlags({"\\Seen", "$Junk", "\\recent", "\\seen", "\\ANSWERED"}), "$Junk \\Answered \\Seen");
+  EXPECT_EQ(JoinFlags({}), "");
+}
+
+TEST(FetchedItemsTest, ExpungeMovesTheNumbers) {
+  FetchedItems items;
+  imap::FetchData uid;
+  uid.sequence = 5;
+  uid.uid = 50;
+  items.OnFetch(uid);
+  items.OnExpunge(3);
+  imap::FetchData size;
+  size.sequence = 4;
+  size.rfc822_size = 9;
+  items.OnFetch(size);
+  ASSERT_NE(items.Find(50), nullptr);
+  EXPECT_EQ(items.Find(50)->size, 9U);
+}
+
+TEST(FetchedItemsTest, AnotherCommandsNumbersMeanNothing) {
+  FetchedItems items;
+  imap::FetchData uid;
+  uid.sequence = 5;
+  uid.uid = 50;
+  items.OnFetch(uid);
+  items.EndCommand();
+  imap::FetchData size;
+  size.sequence = 5;
+  size.rfc822_size = 9;
+  items.OnFetch(size);
+  EXPECT_EQ(items.Find(50)->size, std::nullopt);
+}
+
+TEST(FolderListingTest, RejectsWhatCannotBe) {
+  FolderListing listing(2);
+  imap::FetchData fetch;
+  EXPECT_THROW(listing.OnFetch(fetch), Error) << "number 0";
+  fetch.sequence = 4'000'000'000;
+  EXPECT_THROW(listing.OnFetch(fetch), Error);
+  EXPECT_THROW(listing.OnExpunge(0), Error);
+  EXPECT_THROW(listing.OnExpunge(3), Error);
+  EXPECT_THROW(listing.OnExists(1), Error) << "EXISTS must not fall";
+  fetch.sequence = 1;
+  fetch.uid = 5;
+  listing.OnFetch(fetch);
+  fetch.uid = 6;
+  EXPECT_THROW(listing.OnFetch(fetch), Error) << "one message, two UIDs";
+}
+
+class BackoffTest : public ::testing::Test {
+ protected:
+  seconds LeftAfter(ErrorKind kind, base::Duration pause = {}) {
+    backoff_.OnFailure(Error(kind, "x"), pause);
+    return std::chrono::ceil<seconds>(backoff_.Left());
+  }
+  double random_ = 0.5;  // No jitter.
+  base::ManualClock clock_;
+  Backoff backoff_{clock_, [this] { return random_; }, seconds(1)};
+};
+
+TEST_F(BackoffTest, NetworkTroubleDoublesUpToHalfAMinute) {
+  for (const int expected : {1, 2, 4, 8, 16, 30, 30}) EXPECT_EQ(LeftAfter(ErrorKind::kNetwork), seconds(expected));
+}
+
+TEST_F(BackoffTest, RefusedLoginsWaitLonger) {
+  for (const int expected : {15, 30, 60, 120, 240, 300, 300}) {
+    EXPECT_EQ(LeftAfter(ErrorKind::kLoginRefused), seconds(expected));
+  }
+}
+
+TEST_F(BackoffTest, ThrottlingNeverWaitsLessThanAsked) {
+  random_ = 0;
+  EXPECT_EQ(LeftAfter(ErrorKind::kThrottled, seconds(90)), seconds(90));
+  EXPECT_EQ(LeftAfter(ErrorKind::kThrottled), seconds(30));
+}
+
+TEST_F(BackoffTest, JitterSpreads) {
+  random_ = 0;
+  backoff_.OnFailure(Error(ErrorKind::kNetwork, "x"), {});
+  EXPECT_EQ(backoff_.Left(), milliseconds(750));
+}
+
+TEST_F(BackoffTest, EndsWithTimeOrSuccess) {
+  LeftAfter(ErrorKind::kNetwork);
+  EXPECT_TRUE(backoff_.Active());
+  clock_.Advance(seconds(1));
+  EXPECT_FALSE(backoff_.Active());
+  EXPECT_EQ(LeftAfter(ErrorKind::kNetwork), seconds(2));
+  backoff_.OnSuccess();
+  EXPECT_FALSE(backoff_.Active());
+  EXPECT_EQ(LeftAfter(ErrorKind::kNetwork), seconds(1));
+}
+
+class NoWork final : public Work {
+ public:
+  using Work::Work;
+  void Run(Connection& /*connection*/, const std::function<void()>& /*between*/) override {}
+  void Done(base::Status /*status*/) override {}
+};
+
+class JobQueueTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<Job> Push(const std::string& folder, model::Priority priority = model::Priority::kWaiting) {
+    auto job = std::make_shared<Job>(std::weak_ptr<Fetcher>(), std::make_unique<NoWork>("x", folder), priority);
+    queue_.PushBack(job);
+    return job;
+  }
+  JobQueue queue_;
+};
+
+TEST_F(JobQueueTest, UrgentJobsComeFirstThenTheOldest) {
+  const auto refresh = Push("a", model::Priority::kRefresh);
+  const auto ahead = Push("a", model::Priority::kReadAhead);
+  const auto first = Push("a");
+  const auto second = Push("a");
+  for (const auto& expected : {first, second, ahead, refresh}) EXPECT_EQ(queue_.Take(nullptr, "z"), expected);
+  EXPECT_EQ(queue_.Take(nullptr, "z"), nullptr);
+}
+
+TEST_F(JobQueueTest, OpenFolderGoesFirstWithinAPriorityButNotForEver) {
+  const auto other = Push("other");
+  for (int i = 0; i < 20; ++i) Push("open");
+  int before = 0;
+  while (queue_.Take(nullptr, "open") != other) ++before;
+  EXPECT_EQ(before, 8);
+  EXPECT_EQ(queue_.size(), 12U);
+}
+
+TEST_F(JobQueueTest, UrgencyBeatsTheOpenFolder) {
+  Push("open", model::Priority::kReadAhead);
+  const auto urgent = Push("other");
+  EXPECT_EQ(queue_.Take(nullptr, "open"), urgent);
+}
+
+TEST_F(JobQueueTest, BoundJobsAreForOneWorkerOnly) {
+  const auto* const mine = reinterpret_cast<const Worker*>(1);
+  const auto* const other = reinterpret_cast<const Worker*>(2);
+  const auto job = Push("a");
+  job->only_worker = const_cast<Worker*>(mine);
+  EXPECT_FALSE(queue_.HasFor(other));
+  EXPECT_EQ(queue_.Take(other, "a"), nullptr);
+  EXPECT_TRUE(queue_.HasFor(mine));
+  queue_.Unbind(mine);
+  EXPECT_EQ(queue_.Take(other, "a"), job);
+}
+
+TEST_F(JobQueueTest, OnlyMoreUrgentJobsOnRequest) {
+  Push("a", model::Priority::kRefresh);
+  const model::Priority running = model::Priority::kRefresh;
+  EXPECT_EQ(queue_.Take(nullptr, "", &running), nullptr);
+  const auto urgent = Push("a", model::Priority::kReadAhead);
+  EXPECT_EQ(queue_.Take(nullptr, "", &running), urgent);
+}
+
+}  // namespace
+}  // namespace mailboxfs::mail
