@@ -113,13 +113,13 @@ std::string ParseScope(const Node& auth, const Provider& provider) {
 
 void ParseClientCredentials(const Node& auth, const Provider& provider, AuthConfig* config) {
   config->tenant = ParseTenant(auth);
-  config->token_endpoint = ParseTokenEndpoint(auth, provider, config->tenant);
   const Node client_id = auth.Require("client_id", "write the application's (client) ID");
   config->client_id = client_id.Text();
   if (config->client_id.empty()) client_id.Fail("is empty; write the application's (client) ID");
   if (HasSpace(config->client_id) || HasControlCharacter(config->client_id)) {
     client_id.Fail("contains white space or a control character; write only the application's (client) ID");
   }
+  config->token_endpoint = ParseTokenEndpoint(auth, provider, config->tenant);
   config->scope = ParseScope(auth, provider);
   config->ca_file = GetCaFile(auth);
   const Node secret = auth.Require("client_secret", "say where it is, for example { \"file\": \"contoso.secret\" }");

@@ -146,7 +146,8 @@ void Operations::FinishOpen(Reply& reply, tree::Ino ino, tree::Tree::Opened& ope
     estimated_.Remove(ino);
   }
   info.fh = handles_.Add(std::move(opened.message));
-  info.keep_cache = 1;
+  // Pages of an earlier download must not be mixed with those of a new one.
+  info.keep_cache = opened.same_body ? 1 : 0;
   info.direct_io = 0;
   if (!reply.Open(info)) handles_.Remove(info.fh);
 }

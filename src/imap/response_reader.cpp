@@ -17,7 +17,6 @@ std::optional<Response> ResponseReader::Next(BodyHandler* handler) {
   while (const std::optional<Framer::Fragment> fragment = framer_.Next()) {
     switch (fragment->kind) {
       case Framer::Fragment::Kind::kText:
-        streaming_ = false;
         raw_.text.back() = fragment->bytes;
         break;
       case Framer::Fragment::Kind::kLiteralBegin: BeginLiteral(fragment->size, handler); break;

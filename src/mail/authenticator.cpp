@@ -43,11 +43,11 @@ Authenticator::Mechanism Authenticator::TokenMechanism(const oauth::AccessToken&
   if (connection_.Has("AUTH=OAUTHBEARER")) {
     return {"OAUTHBEARER",
             imap::OAuthBearerResponse(options.login.user, options.endpoint.host, options.endpoint.port, token.value),
-            std::string(imap::kOAuthBearerFailureAnswer)};
+            std::string(imap::kOAuthBearerFailureAnswer), &token.value};
   }
   if (connection_.Has("AUTH=XOAUTH2")) {
-    return {"XOAUTH2", imap::XOAuth2Response(options.login.user, token.value),
-            std::string(imap::kXOAuth2FailureAnswer)};
+    return {"XOAUTH2", imap::XOAuth2Response(options.login.user, token.value), std::string(imap::kXOAuth2FailureAnswer),
+            &token.value};
   }
   throw Error(ErrorKind::kUnsupported,
               base::Format("the server {} offers no login with a token (XOAUTH2 or OAUTHBEARER); it offers: {}",
@@ -66,7 +66,7 @@ void Authenticator::LogInWithPassword(const base::Secret& password) {
   base::Status refusal;
   if (connection_.Has("AUTH=PLAIN")) {
     trace_.mechanism = "PLAIN";
-    refusal = Judge(Authenticate({"PLAIN", imap::PlainResponse(options.login.user, password), "*"}));
+    refusal = Judge(Authenticate({"PLAIN", imap::PlainResponse(options.login.user, password), "*", &password}));
   } else if (!connection_.Has("LOGINDISABLED")) {
     trace_.mechanism = "LOGIN";
     refusal = Judge(LogInPlainly(password));
@@ -82,6 +82,7 @@ imap::StatusResponse Authenticator::LogInPlainly(const base::Secret& password) {
   Request request;
   request.name = "LOGIN";
   request.secret = true;
+  request.hidden = &password;
   request.command = imap::CommandBuilder(connection_.NextTag(), "LOGIN")
                         .AString(connection_.context().options.login.user, false)
                         .AString(password.Reveal(), false)
@@ -107,6 +108,8 @@ imap::StatusResponse Authenticator::AuthenticateOnce(const Mechanism& mechanism,
   Request request;
   request.name = "AUTHENTICATE";
   request.secret = true;
+  request.hidden = mechanism.secret;
+  request.hidden_response = &mechanism.response;
   request.command.pieces.push_back(AuthenticateLine(
       connection_.NextTag(), mechanism.name, initial_response ? mechanism.response.Reveal() : std::string_view()));
   request.on_challenge = [&](const std::string& text) -> base::Secret {
@@ -119,6 +122,7 @@ imap::StatusResponse Authenticator::AuthenticateOnce(const Mechanism& mechanism,
       return mechanism.response;
     }
     failure_ = imap::DescribeFailureChallenge(text);
+    if (mechanism.secret != nullptr) failure_ = base::Redact(std::move(failure_), *mechanism.secret);
     return base::Secret(mechanism.failure_answer);
   };
   return connection_.Run(request);

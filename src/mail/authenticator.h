@@ -23,8 +23,9 @@ class Authenticator {
  private:
   struct Mechanism {
     std::string name;
-    base::Secret response;       // In Base64.
-    std::string failure_answer;  // To the challenge that says why it failed.
+    base::Secret response;                 // In Base64.
+    std::string failure_answer;            // To the challenge that says why it failed.
+    const base::Secret* secret = nullptr;  // What is in it; borrowed.
   };
 
   Mechanism TokenMechanism(const oauth::AccessToken& token) const;

@@ -31,6 +31,15 @@ void Connection::LogCommand(const Request& request, const std::string& tag) cons
   }
 }
 
+// A server may repeat in its refusal what it was sent.
+void Connection::Scrub(const Request& request, imap::StatusResponse& status) {
+  for (const base::Secret* secret : {request.hidden, request.hidden_response}) {
+    if (secret == nullptr) continue;
+    status.text = base::Redact(std::move(status.text), *secret);
+    if (status.code) status.code->argument = base::Redact(std::move(status.code->argument), *secret);
+  }
+}
+
 imap::StatusResponse Connection::Run(Request& request) {
   wire_.ThrowIfCancelled();
   // The tag is the command's first word; taken from there, the two cannot differ.
@@ -66,6 +75,7 @@ imap::StatusResponse Connection::Converse(Request& request, const std::string& t
       if (request.on_data) request.on_data(*data);
     } else {
       auto& status = std::get<imap::StatusResponse>(response);
+      Scrub(request, status);
       if (status.tag == tag) return std::move(status);
       if (!status.tag.empty()) {
         throw Error(ErrorKind::kProtocol, base::Format("the server answered with the tag {} instead of {}",

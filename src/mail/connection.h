@@ -31,7 +31,10 @@ struct ConnectionContext {
 struct Request {
   std::string_view name;  // For people: "UID FETCH".
   imap::Command command;
-  bool secret = false;                                                // Never shown, wiped after it was sent.
+  bool secret = false;  // Never shown, wiped after it was sent.
+  // Not to be shown even if the server repeats it; borrowed, may be null.
+  const base::Secret* hidden = nullptr;
+  const base::Secret* hidden_response = nullptr;
   std::function<void(imap::UntaggedData&)> on_data;                   // May move from its argument.
   std::function<void(const imap::StatusResponse&)> on_status;         // Untagged OK, NO, BAD.
   std::function<base::Secret(const std::string& text)> on_challenge;  // SASL; the answer without CRLF.
@@ -101,6 +104,7 @@ class Connection {
 
  private:
   void LogCommand(const Request& request, const std::string& tag) const;
+  static void Scrub(const Request& request, imap::StatusResponse& status);
   imap::StatusResponse Converse(Request& request, const std::string& tag);
   void SendPiece(Request& request, size_t piece);
   void Answer(Request& request, size_t& piece, const imap::ContinuationRequest& continuation);

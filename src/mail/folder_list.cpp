@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -38,7 +39,7 @@ class ListBuilder {
   explicit ListBuilder(const std::vector<imap::ListData>& listed) {
     for (const imap::ListData& item : listed) {
       const std::string name = Normalized(item);
-      names_.insert(name);
+      ids_.emplace(name, item.mailbox);
       if (inbox_.empty() && imap::IsInbox(name)) inbox_ = name;
     }
   }
@@ -72,11 +73,12 @@ class ListBuilder {
     folder.id = name;
     std::string parent(delimiter ? ParentName(name, *delimiter) : std::string_view());
     if (!inbox_.empty() && imap::IsInbox(parent)) parent = inbox_;
-    folder.parent_id = parent;
+    const auto listed = ids_.find(parent);
+    folder.parent_id = listed == ids_.end() ? parent : listed->second;
     if (!parent.empty()) {
       model::FolderInfo above = Place(parent, delimiter);
       folder.path = above.path;
-      if (!names_.contains(parent) && done_.insert(parent).second) {
+      if (listed == ids_.end() && done_.insert(parent).second) {
         above.selectable = false;
         above.attributes = {"nonexistent"};
         folders_.push_back(std::move(above));
@@ -89,7 +91,7 @@ class ListBuilder {
     return folder;
   }
 
-  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, std::string> ids_;  // By name without trailing delimiters.
   std::unordered_set<std::string> done_;
   std::string inbox_;
   std::vector<model::FolderInfo> folders_;

@@ -71,7 +71,11 @@ class CurlTransport final : public Transport {
     const size_t count = std::min(buffer.size(), ahead_.size());
     std::copy_n(ahead_.begin(), count, buffer.begin());
     ahead_ = ahead_.subspan(count);
-    return count;
+    if (count == buffer.size()) return count;
+    // The rest of what is there: Wait comes before nearly every Read.
+    const std::optional<size_t> more = Receive(buffer.subspan(count));
+    ended_ = more == size_t{0};
+    return count + more.value_or(0);
   }
 
   std::optional<size_t> Receive(std::span<char> buffer) {

@@ -110,9 +110,11 @@ class DeflateTransport final : public Transport {
 
   size_t Read(std::span<char> buffer, const base::Deadline& deadline, const base::WakeEvent& wake) override {
     if (has_ahead_) {
+      // And what can be had with it without waiting: Wait comes before nearly every Read.
       has_ahead_ = false;
       buffer.front() = ahead_.front();
-      return 1;
+      const std::span<char> rest = buffer.subspan(1);
+      return 1 + (rest.empty() ? 0 : inflater_.Next(rest.first(std::min(rest.size(), kMaxOutput))));
     }
     for (;;) {
       const size_t count = inflater_.Next(buffer.first(std::min(buffer.size(), kMaxOutput)));

@@ -52,6 +52,8 @@ class FolderReplacement {
          rows.Step();) {
       known_[rows.Text(0)] = {rows.As<Ino>(1), rows.As<Ino>(2), rows.Int(3) != 0, rows.Text(4)};
     }
+    Statement row = db_.Prepare("SELECT listed_at <> 0 FROM mailboxes WHERE ino = ?").Bind(mailbox);
+    listed_before_ = row.Step() && row.Int(0) != 0;
   }
 
   // First, so that the names become free.
@@ -85,7 +87,10 @@ class FolderReplacement {
   }
 
   std::vector<Removed> Finish() {
-    for (const Ino directory : changed_) Touch(db_, directory, now_);
+    // As for messages: the first listing of what nobody can have read before changes nothing.
+    if (listed_before_) {
+      for (const Ino directory : changed_) Touch(db_, directory, now_);
+    }
     db_.Prepare("UPDATE mailboxes SET listed_at = ?2 WHERE ino = ?1").Bind(mailbox_).Bind(now_).Run();
     return std::move(removed_);
   }
@@ -139,6 +144,7 @@ class FolderReplacement {
   std::map<std::string, Known, std::less<>> known_;
   std::map<std::string, Ino, std::less<>> placed_;
   std::set<Ino> changed_;
+  bool listed_before_ = false;
   std::vector<Removed> removed_;
 };
 

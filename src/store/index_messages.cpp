@@ -25,17 +25,20 @@ Digest MatchKey(uint64_t seed, const NewMessage& message) {
 struct ListingState {
   model::UidValidity uid_validity = 0;
   bool has_aside = false;
+  bool listed = false;  // Completely, ever.
 };
 
 // Throws kGone if the folder has been removed.
 ListingState GetListingState(Database& database, Ino folder) {
-  Statement row =
-      database.Prepare("SELECT uid_validity, EXISTS(SELECT 1 FROM aside WHERE folder = ?1) FROM folders WHERE ino = ?1")
-          .Bind(folder);
+  Statement row = database
+                      .Prepare(
+                          "SELECT uid_validity, EXISTS(SELECT 1 FROM aside WHERE folder = ?1), listed_at <> 0 FROM "
+                          "folders WHERE ino = ?1")
+                      .Bind(folder);
   if (!row.Step()) {
     throw Error(ErrorKind::kGone, base::Format("the folder of inode {} has been removed from the folder list", folder));
   }
-  return {row.As<model::UidValidity>(0), row.Int(1) != 0};
+  return {row.As<model::UidValidity>(0), row.Int(1) != 0, row.Int(2) != 0};
 }
 
 // Gives a message that was set aside the UID of an equal new one; false if there is none.
@@ -161,7 +164,9 @@ void SqliteIndex::AddMessages(Ino folder, std::span<const NewMessage> messages, 
   }
   if (inserted != 0) {
     ChangeMessageCount(*writer_, folder, inserted);
-    Touch(*writer_, folder, now);
+    // Nobody can have read the folder before its first listing is complete: for programs that
+    // compare the time before and after reading it (tar), that listing changes nothing.
+    if (state.listed) Touch(*writer_, folder, now);
   }
   transaction.Commit();
 }

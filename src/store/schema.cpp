@@ -159,11 +159,6 @@ void MoveAside(const std::string& path, const Error& reason) {
 }  // namespace
 
 std::unique_ptr<Database> OpenIndexDatabase(const std::string& path, bool check) {
-  if (!Exists(path)) {
-    // Left by a database that somebody has deleted: its pages must not enter the new one.
-    ::unlink((path + "-wal").c_str());
-    ::unlink((path + "-shm").c_str());
-  }
   try {
     return OpenChecked(path, check);
   } catch (const Error& error) {

@@ -16,10 +16,14 @@ Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> 
     : context_(std::move(context)), refresher_(std::move(refresher)), open_(std::make_shared<OpenTable>()) {}
 
 std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folder& folder,
-                                     const std::shared_ptr<MailboxState>& mailbox,
+                                     const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,
                                      Tree::Callback<Tree::Opened> callback) {
   if (const std::shared_ptr<store::BodyFile> body = context_->cache.Find(node.ino)) {
     callback(OpenCached(node, mailbox, body));
+    return nullptr;
+  }
+  if (fetch == Fetch::kAtRead && node.size_exact && !IsDownloading(node.ino) && !open_->SizeChanged(node.ino)) {
+    callback(Tree::Opened{std::make_shared<OpenBody>(open_, ToAttributes(node)), false, false});
     return nullptr;
   }
   if (folder.listed.uid_validity == 0 || node.uid == 0) {
@@ -68,7 +72,7 @@ Tree::Opened Messages::OpenCached(const store::Node& node, const std::shared_ptr
   attributes.size_exact = true;
   auto message = std::make_shared<OpenBody>(open_, attributes, changed, body);
   message->set_mailbox(mailbox);
-  return {std::move(message), changed};
+  return {std::move(message), changed, !changed};
 }
 
 Tree::Opened Messages::OpenDownloaded(const Opening& opening) {
@@ -78,7 +82,7 @@ Tree::Opened Messages::OpenDownloaded(const Opening& opening) {
   const bool changed = opening.download->size_changed() || open_->SizeChanged(attributes.ino);
   auto message = std::make_shared<OpenBody>(open_, attributes, changed, opening.download);
   message->set_mailbox(opening.mailbox);
-  return {std::move(message), changed};
+  return {std::move(message), changed, false};
 }
 
 std::shared_ptr<Download> Messages::FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,

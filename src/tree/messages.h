@@ -18,9 +18,13 @@ class Messages : public std::enable_shared_from_this<Messages> {
  public:
   Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher);
 
+  // When the body is needed: only if the size is not known (kAtRead), or in any case.
+  enum class Fetch { kAtRead, kNow };
   // `node` is a message in `folder` of `mailbox`.
   std::shared_ptr<Wait> Open(const store::Node& node, const store::Folder& folder,
-                             const std::shared_ptr<MailboxState>& mailbox, Tree::Callback<Tree::Opened> callback);
+                             const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,
+                             Tree::Callback<Tree::Opened> callback);
+  // `message` is not unread.
   std::shared_ptr<Wait> Read(const std::shared_ptr<OpenBody>& message, uint64_t offset, size_t length,
                              Tree::Callback<ReadSpan> callback);
   // Of a message that is open.

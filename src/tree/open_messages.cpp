@@ -43,6 +43,22 @@ OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attribute
   download_->Open();
 }
 
+OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes)
+    : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size) {
+  table_->Add(attributes, false);
+}
+
+std::shared_ptr<OpenBody> OpenBody::fetched() {
+  base::MutexLock lock(mutex_);
+  return fetched_;
+}
+
+void OpenBody::SetFetched(std::shared_ptr<OpenBody> fetched) {
+  base::MutexLock lock(mutex_);
+  // Of several readers the first one's stays: what was shown once does not change.
+  if (!fetched_) fetched_ = std::move(fetched);
+}
+
 OpenBody::~OpenBody() {
   table_->Remove(ino_);
   if (download_) download_->Close();

@@ -31,19 +31,28 @@ class OpenTable {
   std::map<Ino, Entry> entries_ GUARDED_BY(mutex_);
 };
 
-// One open of one message: a body that is held, or one that is coming. Thread-safe.
+// One open of one message: a body that is held, one that is coming, or, if the exact size was
+// known already, one that is got when somebody reads: programs that open every file only to
+// compare its times and size (borg) must not download it. Thread-safe.
 class OpenBody : public OpenMessage {
  public:
   OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
            std::shared_ptr<store::BodyFile> body);
   OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
            std::shared_ptr<Download> download);
+  // Unread: neither is set until Fetched.
+  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes);
   ~OpenBody() override;
   OpenBody(const OpenBody&) = delete;
   OpenBody& operator=(const OpenBody&) = delete;
 
   uint64_t size() const override { return size_; }
-  // One of the two is set.
+  Ino ino() const { return ino_; }
+  // The open that got the body for this unread one; null before.
+  std::shared_ptr<OpenBody> fetched();
+  void SetFetched(std::shared_ptr<OpenBody> fetched);
+  bool unread() const { return !body_ && !download_; }
+  // At most one of the two is set.
   const std::shared_ptr<store::BodyFile>& body() const { return body_; }
   const std::shared_ptr<Download>& download() const { return download_; }
   const std::shared_ptr<MailboxState>& mailbox() const { return mailbox_; }
@@ -56,6 +65,8 @@ class OpenBody : public OpenMessage {
   std::shared_ptr<MailboxState> mailbox_;
   const std::shared_ptr<store::BodyFile> body_;
   const std::shared_ptr<Download> download_;
+  base::Mutex mutex_;
+  std::shared_ptr<OpenBody> fetched_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mailboxfs::tree

@@ -44,11 +44,12 @@ Freshness Refresher::FreshnessOf(Ino directory, int64_t listed_at) {
   const int64_t age = context_->WallSeconds() - listed_at;
   base::MutexLock lock(mutex_);
   const auto found = directories_.find(directory);
-  bool stale = false;
+  // A new mount asks anew: what was listed before it may be older than it looks.
+  bool stale = true;
   if (found != directories_.end()) {
     const Directory& known = found->second;
     // While the refresh runs that a hint led to, the listing is as stale as before.
-    stale = known.stale || (known.job && known.job->was_stale);
+    stale = !known.listed || known.stale || (known.job && known.job->was_stale);
     result.failed = known.failed;
   }
   // Listed in the future: the clock was set back, so nothing is known about the age.
@@ -265,6 +266,7 @@ std::optional<Refresher::Aftermath> Refresher::Settle(const JobPtr& job, const b
   after.answered = std::exchange(job->waiters, {});
   if (!outcome) {
     directory.failed = false;
+    directory.listed = true;
     directory.last_error.clear();
     after.again = directory.stale && OpenedLately(directory) && !stopped_;
   } else {

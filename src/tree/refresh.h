@@ -77,7 +77,8 @@ class Refresher : public std::enable_shared_from_this<Refresher> {
   using JobPtr = std::shared_ptr<Job>;
 
   struct Directory {
-    JobPtr job;  // Null: none runs.
+    JobPtr job;           // Null: none runs.
+    bool listed = false;  // Successfully, since the mount.
     bool stale = false;
     bool failed = false;
     std::string last_error;

@@ -66,6 +66,10 @@ class TreeImpl : public Tree {
   int64_t ListedAt(const Directory& directory, bool folder_list);
   Attributes LookupInRoot(std::string_view name);
   std::shared_ptr<Wait> LookupMissing(const Directory& directory, std::string_view name, Callback<Attributes> callback);
+  std::shared_ptr<Wait> OpenNow(Ino message, Messages::Fetch fetch, Callback<Opened> callback);
+  // The first read of a message whose size was known when it was opened.
+  std::shared_ptr<Wait> ReadUnread(const std::shared_ptr<OpenBody>& message, uint64_t offset, size_t length,
+                                   Callback<ReadSpan> callback);
   std::shared_ptr<Wait> OpenListed(const Directory& directory, Callback<Attributes> callback);
 
   const std::shared_ptr<Context> context_;
@@ -289,6 +293,10 @@ std::shared_ptr<Wait> TreeImpl::OpenListed(const Directory& directory, Callback<
 }
 
 std::shared_ptr<Wait> TreeImpl::Open(Ino message, Callback<Opened> callback) {
+  return OpenNow(message, Messages::Fetch::kAtRead, std::move(callback));
+}
+
+std::shared_ptr<Wait> TreeImpl::OpenNow(Ino message, Messages::Fetch fetch, Callback<Opened> callback) {
   base::Status error;
   try {
     const base::Error gone(ErrorKind::kGone, base::Format("opening inode {}: the message has been deleted", message));
@@ -300,7 +308,7 @@ std::shared_ptr<Wait> TreeImpl::Open(Ino message, Callback<Opened> callback) {
     // other way round it could be another message.
     node = context_->index.Get(message);
     if (!node) throw gone;
-    return messages_->Open(*node, *directory->folder, directory->mailbox, callback);
+    return messages_->Open(*node, *directory->folder, directory->mailbox, fetch, callback);
   } catch (...) {
     error = base::CurrentError();
   }
@@ -310,7 +318,43 @@ std::shared_ptr<Wait> TreeImpl::Open(Ino message, Callback<Opened> callback) {
 
 std::shared_ptr<Wait> TreeImpl::Read(const std::shared_ptr<OpenMessage>& message, uint64_t offset, size_t length,
                                      Callback<ReadSpan> callback) {
-  return messages_->Read(std::static_pointer_cast<OpenBody>(message), offset, length, std::move(callback));
+  std::shared_ptr<OpenBody> body = std::static_pointer_cast<OpenBody>(message);
+  if (body->unread() && offset < body->size()) {
+    std::shared_ptr<OpenBody> fetched = body->fetched();
+    if (!fetched) return ReadUnread(body, offset, length, std::move(callback));
+    body = std::move(fetched);
+  }
+  return messages_->Read(body, offset, length, std::move(callback));
+}
+
+std::shared_ptr<Wait> TreeImpl::ReadUnread(const std::shared_ptr<OpenBody>& message, uint64_t offset, size_t length,
+                                           Callback<ReadSpan> callback) {
+  auto wait = std::make_shared<StagedWait>();
+  auto answer = [wait, callback = std::move(callback)](base::Result<ReadSpan> result) {
+    wait->Finish();
+    callback(std::move(result));
+  };
+  auto opened = [messages = messages_, message, offset, length, wait, answer](base::Result<Opened> result) {
+    if (!result.ok()) {
+      // The name was there when it was opened: its absence is no answer to a read.
+      const base::Error& error = result.error();
+      const bool absent = error.kind() == ErrorKind::kGone || error.kind() == ErrorKind::kNotFound;
+      answer(absent ? base::Error(ErrorKind::kStale, error.what()) : error);
+      return;
+    }
+    auto fetched = std::static_pointer_cast<OpenBody>(result.value().message);
+    if (fetched->size() != message->size()) {
+      answer(base::Error(ErrorKind::kStale,
+                         base::Format("inode {}: the server sends a different body now ({} bytes, {} before); open "
+                                      "the file again",
+                                      message->ino(), fetched->size(), message->size())));
+      return;
+    }
+    message->SetFetched(std::move(fetched));
+    wait->Follow(2, messages->Read(message->fetched(), offset, length, answer));
+  };
+  wait->Follow(1, OpenNow(message->ino(), Messages::Fetch::kNow, std::move(opened)));
+  return wait->finished() ? nullptr : wait;
 }
 
 void TreeImpl::Shutdown() {

@@ -47,4 +47,35 @@ void Waiter::Cancel(const base::Error& error) {
 
 base::MonoTime Waiter::LastProgress() const { return std::max(began_, mailbox_->source->LastProgress()); }
 
+void StagedWait::Follow(int stage, std::shared_ptr<Wait> wait) {
+  base::Status cancelled;
+  {
+    base::MutexLock lock(mutex_);
+    if (stage < stage_) return;
+    stage_ = stage;
+    current_ = wait;
+    cancelled = cancelled_;
+  }
+  if (cancelled && wait) wait->Cancel(*cancelled);
+}
+
+void StagedWait::Cancel(const base::Error& error) {
+  std::shared_ptr<Wait> current;
+  {
+    base::MutexLock lock(mutex_);
+    cancelled_ = error;
+    current = current_;
+  }
+  if (current) current->Cancel(error);
+}
+
+base::MonoTime StagedWait::LastProgress() const {
+  std::shared_ptr<Wait> current;
+  {
+    base::MutexLock lock(mutex_);
+    current = current_;
+  }
+  return current ? current->LastProgress() : base::MonoTime::min();
+}
+
 }  // namespace mailboxfs::tree

@@ -45,4 +45,26 @@ class Waiter : public Wait {
   Leave leave_ GUARDED_BY(mutex_);
 };
 
+// Two waits, one after the other, as one: the second begins when the first has ended well.
+// Thread-safe.
+class StagedWait : public Wait {
+ public:
+  // `wait` is what stage `stage` (1 or 2) waits for, null if that ended at once. The second may
+  // be told of before the first, by another thread.
+  void Follow(int stage, std::shared_ptr<Wait> wait);
+  // The answer has been given.
+  void Finish() { finished_ = true; }
+  bool finished() const { return finished_.load(); }
+
+  void Cancel(const base::Error& error) override;
+  base::MonoTime LastProgress() const override;
+
+ private:
+  std::atomic<bool> finished_{false};
+  mutable base::Mutex mutex_;
+  int stage_ GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<Wait> current_ GUARDED_BY(mutex_);
+  base::Status cancelled_ GUARDED_BY(mutex_);
+};
+
 }  // namespace mailboxfs::tree

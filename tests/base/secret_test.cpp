@@ -28,6 +28,12 @@ TEST(Secret, IsEmptyAfterBeingMovedFrom) {
   EXPECT_EQ(first.Reveal(), "short");
 }
 
+TEST(Redact, LeavesNoOccurrence) {
+  EXPECT_EQ(Redact("no tiger, a tiger", Secret("tiger")), "no [redacted], a [redacted]");
+  EXPECT_EQ(Redact("as it is", Secret("tiger")), "as it is");
+  EXPECT_EQ(Redact("as it is", Secret()), "as it is");
+}
+
 TEST(WipeMemory, OverwritesTheBytes) {
   char bytes[4] = {'a', 'b', 'c', 'd'};
   WipeMemory(bytes, sizeof bytes);

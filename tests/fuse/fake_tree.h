@@ -211,7 +211,8 @@ class FakeTree final : public tree::Tree {
       base::MutexLock lock(mutex_);
       Check(ino);
       Node& node = Find(ino);
-      Opened opened{node.message, node.attributes.size != node.message->size()};
+      const bool changed = node.attributes.size != node.message->size();
+      Opened opened{node.message, changed, !changed};
       node.attributes.size = node.message->size();
       node.attributes.size_exact = true;
       return opened;

@@ -58,12 +58,12 @@ TEST_F(OperationsTest, LookupOfAMessage) {
   EXPECT_EQ(answer.entry.attr.st_ctim.tv_sec, 1'500'000'000);
 }
 
-TEST_F(OperationsTest, LookupOfADirectoryHasALongNameAndShortAttributes) {
+TEST_F(OperationsTest, LookupOfADirectoryHasALongNameAndNoCachedAttributes) {
   const Answer answer = Ask(Lookup(FakeTree::kRoot, "INBOX"));
   ASSERT_EQ(answer.kind, "entry");
   EXPECT_EQ(answer.entry.attr.st_mode, static_cast<mode_t>(S_IFDIR | 0550));
   EXPECT_EQ(answer.entry.attr.st_nlink, 1U);
-  EXPECT_EQ(answer.entry.attr_timeout, 1);
+  EXPECT_EQ(answer.entry.attr_timeout, 0);
   EXPECT_EQ(answer.entry.entry_timeout, 86400);
 }
 
@@ -108,7 +108,7 @@ TEST_F(OperationsTest, OpenOfAKnownSizeTellsTheKernelNothing) {
   Ask(GetAttr(exact_));
   const Answer answer = Ask(Open(exact_));
   ASSERT_EQ(answer.kind, "open");
-  EXPECT_TRUE(answer.open.keep_cache);
+  EXPECT_TRUE(answer.open.keep_cache) << "the same body as before";
   EXPECT_FALSE(answer.open.direct_io);
   EXPECT_TRUE(Kernel().notifications().empty());
 }

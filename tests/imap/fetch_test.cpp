@@ -159,6 +159,7 @@ TEST(Fetch, BrokenOnesAreErrors) {
 // A literal that is longer than it says: the rest must not pass as protocol.
 TEST(Fetch, LeftoversOfALiteralAreAnError) {
   EXPECT_EQ(Parse("BODY[] {2}\r\nabcd UID 3"), "error");
+  EXPECT_EQ(Parse("BODY[] {2}\r\nabX 1 UID 3"), "error");
   EXPECT_EQ(testing::ReadAll("* 1 FETCH (BODY[] {1}\r\na)\r\nbc)\r\n", {}),
             (std::vector<std::string>{"fetch 1 []='a'", "error"}));
 }

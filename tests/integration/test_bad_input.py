@@ -52,6 +52,7 @@ class BadInput(MountTest):
     def test_values_that_are_wrong(self):
         account = "accounts.test."
         oauth = {"method": "client-credentials", "tenant": TENANT, "client_id": CLIENT_ID, "client_secret": "x"}
+        oauth |= {"token_endpoint": "https://login.example.org/token", "scope": "s"}
         empty = self.box.directory / "empty.secret"
         empty.touch(mode=0o600)
         shared = self.box.directory / "shared.secret"
@@ -89,7 +90,7 @@ class BadInput(MountTest):
             (account + "auth", {name: value for name, value in oauth.items() if name != "client_id"}, "client_id"),
             (
                 account + "auth",
-                oauth | {"token_endpoint": "http://login.example.org/token", "scope": "s"},
+                oauth | {"token_endpoint": "http://login.example.org/token"},
                 "token_endpoint",
             ),
             (account + "provider", "microsoft356", "provider"),

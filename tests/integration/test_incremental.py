@@ -55,7 +55,7 @@ class Incremental(MountTest):
 
         return {"unmount": self.box.remount, "kill -9": kill, "cache lost": without_cache}
 
-    def assert_incremental(self, backup):
+    def assert_incremental(self, backup, again_at_most=0):
         """`backup` fetches everything the first time and nothing ever after."""
         backup()
         self.assertEqual(self.imap.bodies(), self.all_messages)
@@ -65,7 +65,7 @@ class Incremental(MountTest):
                 again()
                 self.imap.forget()
                 backup()
-                self.assertEqual(self.imap.bodies(), 0)
+                self.assertLessEqual(self.imap.bodies(), again_at_most)
                 self.assertEqual(identities(self.box.mountpoint), first)
 
     def test_rsync(self):
@@ -107,7 +107,9 @@ class Incremental(MountTest):
         self.assert_incremental(
             lambda: process.run(
                 ["borg", "create", "::{now:%s.%f}", self.box.mountpoint], env=environment, timeout=120, check=True
-            )
+            ),
+            # Borg itself reads the newest files anew each time (those with the latest ctime: one in each folder here).
+            again_at_most=len(USERS) * 3,
         )
 
     def test_only_new_mail_is_fetched(self):
@@ -115,6 +117,8 @@ class Incremental(MountTest):
         command = ["rsync", "-a", f"{self.box.mountpoint}/", target]
         process.run(command, timeout=120, check=True)
         self.box.unmount()
+        self.box.config["refresh_interval"] = 0.1
+        self.box.write_config()
         added = self.imap.mailbox(USERS[0]).folder("Größe").add()
         self.imap.forget()
         self.box.start()

@@ -425,8 +425,7 @@ TEST_F(LoginTest, UnwantedCompressionIsNotAskedFor) {
 
 TEST_F(LoginTest, CompressionStartsRightAfterTheOk) {
   // The first DEFLATE octets ("* OK compressed from here") come together with the tagged OK.
-  for (const size_t chunk : {size_t{1}, size_t{65536}}) {
-    d_.AddScript(R"(
+  d_.AddScript(R"(
       S: * PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] hello
       C: A1 LIST "" ""
       S: A1 OK done
@@ -435,10 +434,8 @@ TEST_F(LoginTest, CompressionStartsRightAfterTheOk) {
       S| \xd2\x52\xf0\xf7\x56\x48\xce\xcf\x2d\x28\x4a\x2d\x2e\x4e\x4d\x51\x48\x2b\xca\xcf\x55\xc8\x48\x2d\x4a\xe5\xe5\x02\x00\x00\x00\xff\xff
       C* its command, compressed
       S| \xd2\x52\xf0\xf1\x0c\x0e\x51\xd0\xd0\x54\x50\xd2\x57\x52\xf0\xf4\x73\xf2\x8f\xe0\xe5\x72\x34\x06\x69\x48\xc9\xcf\x03\x2a\x00\x00\x00\x00\xff\xff
-    )",
-                 chunk);
-    EXPECT_EQ(d_.Open()->ListFolders().size(), 1U) << chunk;
-  }
+    )");
+  EXPECT_EQ(d_.Open()->ListFolders().size(), 1U);
 }
 
 }  // namespace

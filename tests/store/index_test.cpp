@@ -76,7 +76,7 @@ TEST_F(IndexTest, FoldersFormATreeAndKeepInodesAndNames) {
   const Ino work = index_->FindFolder(mailbox, "Work")->ino;
   const Ino nested = index_->FindFolder(mailbox, "Work/2022")->ino;
   EXPECT_EQ(index_->Get(nested)->parent, work);
-  EXPECT_EQ(index_->Get(mailbox)->mtime, 150);
+  EXPECT_EQ(index_->Get(mailbox)->mtime, 100) << "nobody can have read it before";
   EXPECT_EQ(index_->GetMailbox(mailbox)->listed_at, 150);
   EXPECT_EQ(index_->GetFolder(nested)->mailbox, mailbox);
   EXPECT_EQ(index_->GetFolder(nested)->listed_at, 0);
@@ -88,9 +88,12 @@ TEST_F(IndexTest, FoldersFormATreeAndKeepInodesAndNames) {
   EXPECT_EQ(index_->FindFolder(mailbox, "Work")->ino, work);
   EXPECT_FALSE(index_->GetFolder(work)->selectable);
   EXPECT_EQ(index_->Get(work)->name, "Work");
-  EXPECT_EQ(index_->Get(mailbox)->mtime, 150) << "nothing came or went";
+  EXPECT_EQ(index_->Get(mailbox)->mtime, 100) << "nothing came or went";
   EXPECT_EQ(index_->GetMailbox(mailbox)->listed_at, 200);
   EXPECT_EQ(index_->Folders(mailbox).size(), 3u);
+  folders.push_back(MakeFolder("New"));
+  index_->ReplaceFolders(mailbox, folders, 300);
+  EXPECT_EQ(index_->Get(mailbox)->mtime, 300);
 }
 
 TEST_F(IndexTest, VanishedFoldersGoWithTheirMessages) {
@@ -169,7 +172,12 @@ TEST_F(IndexTest, MessageShowsWhatWasAdded) {
   EXPECT_EQ(index_->Get(node.ino)->name, node.name);
   EXPECT_EQ(index_->Details(node.ino)->flags, "\\Seen");
   EXPECT_EQ(index_->Details(node.ino)->message_id, "<5@example.org>");
-  EXPECT_EQ(index_->Get(inbox)->mtime, 500);
+  const int64_t before = index_->Get(inbox)->mtime;
+  EXPECT_LT(before, 500) << "nobody can have read the folder before its first listing is complete";
+  index_->FinishListing(inbox, {7, 6, 1}, true, 500);
+  index_->AddMessages(inbox, MakeMessages(7, 7), 600);
+  EXPECT_EQ(index_->Get(inbox)->mtime, 600);
+  index_->RemoveUids(inbox, std::vector<model::Uid>{7}, 600);
   EXPECT_EQ(index_->GetFolder(inbox)->messages, 1u);
   EXPECT_FALSE(index_->Details(inbox).has_value());
   EXPECT_FALSE(index_->FindUid(inbox, 6).has_value());

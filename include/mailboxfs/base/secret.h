@@ -46,4 +46,8 @@ class Secret {
   std::string value_;
 };
 
+// `text` with every occurrence of `secret` replaced: for words of a server that may repeat what
+// it was sent.
+std::string Redact(std::string text, const Secret& secret);
+
 }  // namespace mailboxfs::base

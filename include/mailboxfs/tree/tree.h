@@ -132,11 +132,14 @@ class Tree {
   virtual std::shared_ptr<Wait> Lookup(Ino parent, std::string_view name, Callback<Attributes> callback) = 0;
   // Makes the listing complete (never listed: waits) and, if old, current (waits a little).
   virtual std::shared_ptr<Wait> OpenDirectory(Ino directory, Callback<Attributes> callback) = 0;
-  // Answers once the exact size is known and stored; AttributesChanged-style invalidation of
-  // a changed size is the caller's to do before it replies (`size_changed`).
+  // Answers once the exact size is known and stored: at once if it was known before; the body is
+  // then fetched by the first Read. Telling the kernel of a changed size is the caller's to do
+  // before it replies (`size_changed`).
   struct Opened {
     std::shared_ptr<OpenMessage> message;
     bool size_changed = false;
+    // What the kernel may hold of this message comes from the same body.
+    bool same_body = false;
   };
   virtual std::shared_ptr<Wait> Open(Ino message, Callback<Opened> callback) = 0;
   virtual std::shared_ptr<Wait> Read(const std::shared_ptr<OpenMessage>& message, uint64_t offset, size_t length,

@@ -77,7 +77,7 @@ class Mount:
         self.config = {
             "cache": {"directory": str(self.directory / "cache")},
             "state": {"directory": str(self.directory / "state")},
-            "timeouts": {"connect": 5, "login": 10, "stall": 10, "total": 60} | (timeouts or {}),
+            "timeouts": {"connect": 30, "login": 60, "stall": 30, "total": 150} | (timeouts or {}),
         } | config
         self.write_config()
 
