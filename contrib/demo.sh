@@ -59,7 +59,8 @@ interruptible() {
 [ -e /dev/fuse ] || { say "$0: there is no /dev/fuse here; try: modprobe fuse"; exit 1; }
 "$top/contrib/deps.sh" build demo
 say "building…"
-[ -e "$build/build.ninja" ] || quietly meson setup "$build" "$top" --buildtype=release -Dtests=false -Dbenchmarks=false
+[ -e "$build/build.ninja" ] ||
+  quietly meson setup "$build" "$top" --buildtype=release -Dunity=on -Dunity_size=1000 -Dtests=false -Dbenchmarks=false
 quietly ninja -C "$build" src/main/mailboxfs
 PATH=$build/src/main:$PATH
 

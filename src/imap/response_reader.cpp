@@ -16,9 +16,7 @@ std::optional<Response> ResponseReader::Next(BodyHandler* handler) {
   if (broken_) throw base::Error(base::ErrorKind::kProtocol, "the connection broke a limit before; it must be closed");
   while (const std::optional<Framer::Fragment> fragment = framer_.Next()) {
     switch (fragment->kind) {
-      case Framer::Fragment::Kind::kText:
-        raw_.text.back() = fragment->bytes;
-        break;
+      case Framer::Fragment::Kind::kText: raw_.text.back() = fragment->bytes; break;
       case Framer::Fragment::Kind::kLiteralBegin: BeginLiteral(fragment->size, handler); break;
       case Framer::Fragment::Kind::kLiteralData:
         if (!streaming_) {

@@ -72,6 +72,7 @@ class Converter {
   Converter(const Converter&) = delete;
   Converter& operator=(const Converter&) = delete;
 
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): iconv_open(3) has it so.
   bool valid() const { return handle_ != reinterpret_cast<iconv_t>(-1); }
 
   std::string Convert(std::string_view bytes) {

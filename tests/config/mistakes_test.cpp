@@ -139,6 +139,9 @@ TEST_F(MistakesTest, OfMissingKeys) {
             ":3: accounts.x.auth.method: is missing; the known methods are client-credentials, password");
   EXPECT_EQ(error_of(custom + ",\n \"auth\": { \"method\": \"client-credentials\" } } } }"),
             ":3: accounts.x.auth.client_id: is missing; write the application's (client) ID");
+  EXPECT_EQ(error_of(custom + ",\n \"auth\": { \"method\": \"client-credentials\", \"client_id\": \"i\" } } } }"),
+            ":3: accounts.x.auth.token_endpoint: is missing; write the URL that gives tokens, or name a \"provider\" "
+            "that presets it");
   EXPECT_EQ(error_of(custom + ",\n \"auth\": { \"method\": \"password\" } } } }"),
             ":3: accounts.x.auth.password: is missing; say where it is, for example { \"file\": \"mail.secret\" }");
 }

@@ -117,7 +117,7 @@ TEST(MailboxName, NoTwoWireNamesDecodeToOneText) {
   std::mt19937 random(7);  // NOLINT(cert-msc51-cpp)
   constexpr std::string_view kOctets = "&&--AAOkg,2D3eb+9";
   int decoded_names = 0;
-  for (int i = 0; i < 200'000; ++i) {
+  for (int i = 0; i < 60'000; ++i) {
     std::string wire(random() % 9, ' ');
     for (char& c : wire) c = kOctets[random() % kOctets.size()];
     const std::optional<std::string> text = DecodeModifiedUtf7(wire);
@@ -125,7 +125,7 @@ TEST(MailboxName, NoTwoWireNamesDecodeToOneText) {
     ++decoded_names;
     EXPECT_EQ(EncodeModifiedUtf7(*text), wire);
   }
-  EXPECT_GT(decoded_names, 1000);
+  EXPECT_GT(decoded_names, 500);
 }
 
 TEST(MailboxName, SplitsAtTheDelimiterAndKeepsWhatCannotBeDecoded) {

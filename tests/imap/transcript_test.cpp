@@ -80,9 +80,9 @@ TEST_P(Transcript, MeansTheSameInAnyChunks) {
   const Session session = Load(GetParam());
   for (const bool stream : {false, true}) {
     EXPECT_EQ(testing::ReadAll(session.server, {.chunk = 1, .stream = stream}), session.expected);
-    for (size_t cut = 1; cut < session.server.size(); ++cut) {
-      ASSERT_EQ(testing::ReadAll(session.server, {.stream = stream, .first_cut = cut}), session.expected) << cut;
-    }
+  }
+  for (size_t cut = 1; cut < session.server.size(); ++cut) {
+    ASSERT_EQ(testing::ReadAll(session.server, {.stream = true, .first_cut = cut}), session.expected) << cut;
   }
 }
 

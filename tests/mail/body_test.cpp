@@ -52,7 +52,7 @@ class BodyTest : public ::testing::Test, protected Interrupt {
 
 TEST_F(BodyTest, BytesArriveUnchangedHoweverTheyAreCut) {
   for (const size_t chunk : {size_t{1}, size_t{3}, size_t{65536}}) {
-    Run("S: * 3 FETCH (UID 10 BODY[] {32}\nS| A3 OK done\\r\\n* 3 EXPUNGE\\r\\n\\0\\n{5}\\r\\nS: )\nS: A3 OK done\n",
+    Run("S: * 3 FETCH (UID 10 BODY[] {32}\nS| A3 OK done\\r\\n* 3 EXPUNGE\\r\\n\\0\\n{5}\\r\\n\nS: )\nS: A3 OK done\n",
         "IMAP4rev1", chunk);
     EXPECT_EQ(sink_.bytes, std::string("A3 OK done\r\n* 3 EXPUNGE\r\n\0\n{5}\r\n", 32)) << chunk;
     EXPECT_EQ(sink_.size, 32U);

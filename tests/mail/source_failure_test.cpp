@@ -1,5 +1,7 @@
 // The queue and its connections when the server or the network fails.
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "source_fixture.h"
 
@@ -27,6 +29,14 @@ class SourceFailureTest : public SourceTest {
       if (const size_t at = text.find("TAG"); at != std::string::npos) text.replace(at, 3, command.tag);
       return text;
     });
+  }
+  // Moves the clock over all pauses between attempts.
+  void AdvanceUntilEnded(const Download& download) {
+    const auto until = std::chrono::steady_clock::now() + testing::kPatience;
+    while (download.outcome.calls() == 0 && std::chrono::steady_clock::now() < until) {
+      clock_.Advance(std::chrono::milliseconds(200));
+      std::this_thread::yield();
+    }
   }
 };
 
@@ -160,13 +170,16 @@ TEST_F(SourceFailureTest, RefusedLoginIsRememberedForAWhile) {
 
 TEST_F(SourceFailureTest, LoginTroubleThatPassesIsNotSeen) {
   AnswerFirst(2, "LIST \"\" \"\"", "TAG BAD User is authenticated but not connected.\r\n");
-  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  const Download download = Fetch(1);
+  AdvanceUntilEnded(download);
+  EXPECT_EQ(download.outcome.WaitKind(), "");
   EXPECT_EQ(server_.connections(), 3);
 }
 
 TEST_F(SourceFailureTest, LoginTroubleThatStaysIsARefusal) {
   AnswerFirst(99, "LIST \"\" \"\"", "TAG BAD User is authenticated but not connected.\r\n");
   const Download download = Fetch(1);
+  AdvanceUntilEnded(download);
   EXPECT_EQ(download.outcome.WaitKind(), "login-refused");
   EXPECT_THAT(download.outcome.Wait()->what(), HasSubstr("FullAccess"));
   EXPECT_EQ(server_.connections(), 3);

@@ -5,7 +5,7 @@
 #include <future>
 
 #include "mailboxfs/net/transport.h"
-#include "net_testing.h"
+#include "../net/net_testing.h"
 #include "oauth_testing.h"
 
 namespace mailboxfs::oauth {

@@ -32,6 +32,11 @@ _SYSTEM = re.compile(
 _INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 
 
+def section(text, heading):
+    """What stands below `heading`, up to the next one: the page has other tables, too."""
+    return text.split(heading, 1)[1].split("\n## ", 1)[0]
+
+
 def read_table(architecture):
     """{module: (modules it may use, third-party names)} from the page's table."""
     table = {}
@@ -89,7 +94,7 @@ def problems_of(root, path, module, table, is_test):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
-    table = read_table((root / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    table = read_table(section((root / "ARCHITECTURE.md").read_text(encoding="utf-8"), "## Modules"))
     problems, files = [], 0
     if loop := cycle(table):
         problems.append(f"ARCHITECTURE.md: a cycle among {loop}")

@@ -20,7 +20,7 @@ base::Secret OAuthBearerResponse(std::string_view user, std::string_view host, u
 base::Secret PlainResponse(std::string_view user, const base::Secret& password);
 
 // What to answer to the failure challenge, so that the tagged NO can come.
-inline constexpr std::string_view kXOAuth2FailureAnswer = "";          // An empty line.
+inline constexpr std::string_view kXOAuth2FailureAnswer;               // An empty line.
 inline constexpr std::string_view kOAuthBearerFailureAnswer = "AQ==";  // RFC 7628 section 3.2.3.
 
 // The human part of the JSON of a failure challenge ("status 401, scope mail"), printable.
