@@ -73,12 +73,18 @@ class CurlTransport final : public Transport {
     ahead_ = ahead_.subspan(count);
     if (count == buffer.size()) return count;
     // The rest of what is there: Wait comes before nearly every Read.
-    const std::optional<size_t> more = Receive(buffer.subspan(count));
-    ended_ = more == size_t{0};
-    return count + more.value_or(0);
+    try {
+      const std::optional<size_t> more = Receive(buffer.subspan(count));
+      ended_ = more == size_t{0};
+      return count + more.value_or(0);
+    } catch (const Error& error) {
+      failure_ = error;  // For the next call: what came before must not be lost, it may say why.
+      return count;
+    }
   }
 
   std::optional<size_t> Receive(std::span<char> buffer) {
+    if (failure_) throw Error(*failure_);
     size_t count = 0;
     const CURLcode code = curl_easy_recv(transfer_->easy().get(), buffer.data(), buffer.size(), &count);
     if (code == CURLE_AGAIN) return std::nullopt;
@@ -113,6 +119,7 @@ class CurlTransport final : public Transport {
   std::array<char, 256> ahead_buffer_{};
   std::span<char> ahead_;
   bool ended_ = false;
+  std::optional<Error> failure_;
 };
 
 // "host:port" as it stands in a URL. Throws Error(kConfig) for what would change the URL's meaning.

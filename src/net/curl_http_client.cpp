@@ -98,7 +98,7 @@ size_t OnHeader(const char* data, size_t /*size*/, size_t count, Answer* answer)
 // The URL's host, for texts. Throws Error(kConfig) unless it is https, or http on this machine.
 std::string CheckUrl(const CurlUrl& url) {
   const std::string scheme = url.Part(CURLUPART_SCHEME);
-  const std::string host = url.Part(CURLUPART_HOST);
+  std::string host = url.Part(CURLUPART_HOST);
   if (scheme != "https" && !(scheme == "http" && IsLoopbackHost(host))) {
     throw Error(ErrorKind::kConfig, base::Format("refusing to send a secret to {}://{}: only https is allowed", scheme,
                                                  base::Printable(host)));

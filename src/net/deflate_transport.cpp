@@ -17,6 +17,7 @@ using base::ErrorKind;
 
 // RFC 4978: raw deflate, as RFC 1951 has it, without zlib's header.
 constexpr int kRawWindowBits = -15;
+constexpr size_t kBufferSize = 16384;
 
 // zlib declares its input non-const, but does not write to it.
 void SetInput(z_stream& stream, std::string_view bytes) {
@@ -99,7 +100,7 @@ class DeflateTransport final : public Transport {
       const std::string_view piece = bytes.substr(0, kMaxPiece);
       bytes.remove_prefix(piece.size());
       deflater_.Feed(piece);
-      std::array<char, 16 * 1024> out;
+      std::array<char, kBufferSize> out;
       size_t count = 0;
       do {
         count = deflater_.Flush(out);
@@ -149,7 +150,7 @@ class DeflateTransport final : public Transport {
   std::unique_ptr<Transport> inner_;
   Deflater deflater_;
   Inflater inflater_;
-  std::array<char, 16 * 1024> in_{};
+  std::array<char, kBufferSize> in_{};
   // A byte that Wait has inflated and Read has not given yet.
   std::array<char, 1> ahead_{};
   bool has_ahead_ = false;

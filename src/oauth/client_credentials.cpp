@@ -50,7 +50,7 @@ class ClientCredentialsRequest {
     const base::Secret secret = credentials_.secret();
     if (secret.empty()) throw Error(ErrorKind::kConfig, "the client secret is empty; check \"client_secret\"");
     net::HttpResponse response = Post(secret, deadline, wake);
-    TokenAnswer answer = ParseTokenResponse(response, {shown_endpoint_, secret.Reveal(), clock_.WallNow()});
+    TokenAnswer answer = ParseTokenResponse(response, {shown_endpoint_, secret, clock_.WallNow()});
     base::WipeMemory(response.body.data(), response.body.capacity());
     return answer;
   }

@@ -79,22 +79,17 @@ std::optional<seconds> JwtLifetime(std::string_view token, base::WallTime now) {
   return *expires - std::chrono::floor<seconds>(now.time_since_epoch());
 }
 
-std::string Redact(std::string text, std::string_view secret) {
-  constexpr size_t kTooShortToMean = 4;
-  if (secret.size() < kTooShortToMean) return text;
-  for (const std::string_view form : {std::string(secret), base::PercentEncode(secret)}) {
-    for (size_t at = text.find(form); at != std::string::npos; at = text.find(form, at)) {
-      text.replace(at, form.size(), "***");
-    }
-  }
-  return text;
+// Servers may repeat the secret as it is, or as the form had it.
+std::string WithoutSecret(std::string_view text, const base::Secret& secret) {
+  const base::Secret encoded(base::PercentEncode(secret.Reveal()));
+  return base::Redact(base::Redact(std::string(text), secret), encoded);
 }
 
 // The first line that holds something, fit to be shown.
 std::string FirstLine(std::string_view text, const TokenResponseContext& context, size_t limit) {
   const size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
   text.remove_prefix(begin);
-  const std::string line = Redact(std::string(text.substr(0, text.find_first_of("\r\n"))), context.secret);
+  const std::string line = WithoutSecret(text.substr(0, text.find_first_of("\r\n")), context.secret);
   return base::Printable(line, limit);
 }
 

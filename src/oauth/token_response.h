@@ -32,8 +32,8 @@ struct TokenFailure {
 using TokenAnswer = std::variant<TokenGrant, TokenFailure>;
 
 struct TokenResponseContext {
-  std::string_view endpoint;  // For texts.
-  std::string_view secret;    // Must not appear in texts, whatever the server says.
+  std::string_view endpoint;   // For texts.
+  const base::Secret& secret;  // Must not appear in texts, whatever the server says.
   base::WallTime now;
 };
 

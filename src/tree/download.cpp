@@ -109,7 +109,7 @@ void Download::AddReader(const std::shared_ptr<Waiter>& waiter, uint64_t end) {
 ReadSpan Download::Span(uint64_t offset, size_t length) {
   base::MutexLock lock(mutex_);
   if (body_) return {body_, body_->fd(), offset, length};
-  return {partial_, partial_->writer->fd(), offset, length};
+  return {partial_, partial_->fd, offset, length};
 }
 
 uint64_t Download::size() {
@@ -163,7 +163,7 @@ void Download::Restart(uint64_t size, bool identified) {
 }
 
 void Download::AnswerEarly(uint64_t size) {
-  auto partial = std::make_shared<Partial>(Partial{writer_, nullptr});
+  auto partial = std::make_shared<Partial>(Partial{writer_, writer_->fd(), nullptr});
   const bool changed = context_->index.SetExactSize(ino_, size);
   std::vector<std::shared_ptr<Waiter>> openers;
   {
@@ -239,6 +239,8 @@ std::shared_ptr<store::BodyFile> Download::Complete() {
   {
     base::MutexLock lock(mutex_);
     answerable = answerable_;
+    // The descriptor that readers were given is the body's from now on.
+    if (partial_) partial_->body = body;
   }
   if (!answerable) SetSize(expected_);
   return body;
@@ -297,7 +299,6 @@ void Download::End(std::shared_ptr<store::BodyFile> body, const base::Status& er
       answerable_ = true;
       visible_ = size_;
       body_ = std::move(body);
-      if (partial_) partial_->body = body_;
       partial_ = nullptr;
     }
   }

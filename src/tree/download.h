@@ -65,6 +65,7 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   // writer owns it, from then on the body.
   struct Partial {
     std::shared_ptr<store::BodyWriter> writer;
+    int fd = -1;  // The number stays the same; the writer itself is its thread's only.
     std::shared_ptr<store::BodyFile> body;
   };
 

@@ -117,6 +117,11 @@ class FakeTree final : public tree::Tree {
     base::MutexLock lock(mutex_);
     progress_ = clock_.Now();
   }
+  // Whether the next opens tell of the body that the kernel knows.
+  void SetSameBody(bool value) {
+    base::MutexLock lock(mutex_);
+    same_body_ = value;
+  }
   void SetXattr(const std::string& name, const std::string& value) {
     base::MutexLock lock(mutex_);
     xattrs_[name] = value;
@@ -212,7 +217,7 @@ class FakeTree final : public tree::Tree {
       Check(ino);
       Node& node = Find(ino);
       const bool changed = node.attributes.size != node.message->size();
-      Opened opened{node.message, changed, !changed};
+      Opened opened{node.message, changed, !changed && same_body_};
       node.attributes.size = node.message->size();
       node.attributes.size_exact = true;
       return opened;
@@ -350,6 +355,7 @@ class FakeTree final : public tree::Tree {
   uint64_t cache_bytes_ GUARDED_BY(mutex_) = 0, cache_limit_ GUARDED_BY(mutex_) = 0;
   uint64_t status_calls_ GUARDED_BY(mutex_) = 0;
   bool throw_ GUARDED_BY(mutex_) = false, elsewhere_ GUARDED_BY(mutex_) = false;
+  bool same_body_ GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace mailboxfs::fuse

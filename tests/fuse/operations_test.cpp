@@ -113,6 +113,11 @@ TEST_F(OperationsTest, OpenOfAKnownSizeTellsTheKernelNothing) {
   EXPECT_TRUE(Kernel().notifications().empty());
 }
 
+TEST_F(OperationsTest, PagesOfAnotherDownloadAreNotKept) {
+  tree_.SetSameBody(false);
+  EXPECT_FALSE(Ask(Open(exact_)).open.keep_cache);
+}
+
 TEST_F(OperationsTest, AChangedSizeIsToldBeforeTheOpenIsAnswered) {
   Kernel().Stall(true);
   FakeRequest request(&operations_);

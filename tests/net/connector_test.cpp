@@ -299,6 +299,23 @@ TEST_F(ConnectorTest, ResetIsANetworkErrorAndWritingAfterItDoesNotKillTheProcess
             ErrorKind::kNetwork);
 }
 
+TEST_F(ConnectorTest, WordsBeforeAResetAreNotLost) {
+  auto server = std::make_unique<TcpServer>([](int fd) {
+    testing::SendAll(fd, "* BYE too many connections\r\n");
+    testing::ReceiveUntil(fd, "\n");
+    const linger reset{1, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  });
+  const auto transport = Connect(Plain(server->port()));
+  EXPECT_EQ(transport->Wait(Soon(), wake_), WaitResult::kReadable);
+  transport->Write("A0 NOOP\r\n", Soon(), wake_);
+  server.reset();  // Waits until the connection is closed.
+  std::array<char, 100> buffer;
+  const size_t count = transport->Read(buffer, Soon(), wake_);
+  EXPECT_EQ(std::string(buffer.data(), count), "* BYE too many connections\r\n");
+  EXPECT_EQ(ErrorOf([&] { transport->Read(buffer, Soon(), wake_); }).kind(), ErrorKind::kNetwork);
+}
+
 TEST_F(ConnectorTest, WritingToAClosedTlsServerDoesNotKillTheProcess) {
   const uint16_t port = servers_->port("good:cut");
   const auto transport = Connect(Tls(port));

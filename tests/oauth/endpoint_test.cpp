@@ -4,8 +4,8 @@
 
 #include <future>
 
-#include "mailboxfs/net/transport.h"
 #include "../net/net_testing.h"
+#include "mailboxfs/net/transport.h"
 #include "oauth_testing.h"
 
 namespace mailboxfs::oauth {

@@ -183,7 +183,7 @@ TEST_F(TokenResponseTest, SecretThatTheServerRepeatsIsNotShown) {
                            "' or s3cr~t%2B%26%3D%25value\"}";
   for (const std::string& answer : {body, std::string("bad secret ") + kSecret}) {
     const std::string text = ErrorFor(400, answer).what();
-    EXPECT_THAT(text, HasSubstr("***"));
+    EXPECT_THAT(text, HasSubstr("[redacted]"));
     EXPECT_THAT(text, Not(HasSubstr("s3cr")));
   }
 }
