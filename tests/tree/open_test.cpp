@@ -337,8 +337,12 @@ TEST_F(OpenTest, ABodyThatTheServerMadeAnewHasANewSize) {
   ReadAll(small_);
   cache_->Remove(small_);
   source_->AddMessage("INBOX", 1, {"small", "regenerated", "", 1664661906, 99});
+  const int fetched = source_->fetch_calls;
+  const Tree::Opened lazily = Open(small_).answer.Value();
+  EXPECT_EQ(source_->fetch_calls, fetched) << "the size is known, so nothing is fetched before the first read";
+  EXPECT_FALSE(lazily.same_body);
+  EXPECT_EQ(Read(lazily.message, 0, 4).answer.Error(), ErrorKind::kStale);
   const Tree::Opened opened = Open(small_).answer.Value();
-  EXPECT_TRUE(opened.size_changed);
   EXPECT_EQ(opened.message->size(), 11U);
   EXPECT_EQ(tree_->GetAttributes(small_).size, 11U);
 }
