@@ -21,6 +21,7 @@ class OpenTest : public TreeTest {
     Hold();
     const Asked<Tree::Opened> asked = Open(large_);
     *task = source_->Take();
+    if (!*task) throw std::runtime_error("no download was started: " + std::string(asked.answer.Get().error().what()));
     (*task)->sink->Begin(big_.size(), true);
     (*task)->sink->Write(std::string_view(big_).substr(0, 100'000));
     return asked.answer.Value().message;
