@@ -185,21 +185,21 @@ bool Fetcher::WakeIdleWorker() {
     if (better) best = worker.get();
   }
   if (best == nullptr) return false;
-  best->state = Worker::State::kBusy;
+  best->state = Worker::State::kSeeking;
   best->signals().wake.Set();
   return true;
 }
 
 bool Fetcher::MayAddWorker() const {
   size_t active = 0;
-  size_t connecting = 0;
+  size_t coming = 0;  // Those that will take a job each.
   for (const auto& worker : workers_) {
     if (worker->state != Worker::State::kFinished) ++active;
-    if (worker->state == Worker::State::kConnecting) ++connecting;
+    if (worker->state == Worker::State::kConnecting || worker->state == Worker::State::kSeeking) ++coming;
   }
   // The first connection shows whether others are of any use.
   if (active > 0 && (connected_ == 0 || Paused())) return false;
-  return active < AllowedWorkers() && connecting < queue_.size();
+  return active < AllowedWorkers() && coming < queue_.size();
 }
 
 size_t Fetcher::AllowedWorkers() const {

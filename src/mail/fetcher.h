@@ -52,6 +52,8 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   void OnConnected(Worker& worker);
   void OnConnectFailed(Worker& worker, const base::Error& error);
   void OnNoPlace(Worker& worker, const base::Error& error);
+  // It will say goodbye, which may take a moment; others must do what there is to do.
+  void OnClosing(Worker& worker);
   void OnDisconnected(Worker& worker);
 
   // The next job for a worker that has a connection; null: none.
@@ -61,7 +63,7 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   bool IsCancelled(const Job& job) const;
   // Calls Done unless the job has ended before.
   void Finish(const JobPtr& job, base::Status status);
-  void OnJobDone(const JobPtr& job);
+  void OnJobDone(Worker& worker, const JobPtr& job);
   // Decides between another attempt and the end.
   // True: it has ended; false: it waits for another attempt.
   bool OnJobFailed(Worker& worker, const JobPtr& job, const base::Error& error, bool connection_broken);
@@ -94,6 +96,7 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   void Engage() REQUIRES(mutex_);
   bool WakeIdleWorker() REQUIRES(mutex_);
   bool MayAddWorker() const REQUIRES(mutex_);
+  void OnJobEnded(Worker& worker) REQUIRES(mutex_);
   size_t AllowedWorkers() const REQUIRES(mutex_);
   bool Paused() const REQUIRES(mutex_);
   std::list<std::unique_ptr<Worker>> TakeFinishedWorkers() REQUIRES(mutex_);

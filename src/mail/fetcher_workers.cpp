@@ -59,11 +59,17 @@ bool Fetcher::NotNeeded(const Worker& worker) const {
 
 void Fetcher::OnConnected(Worker& worker) {
   base::MutexLock lock(mutex_);
-  worker.state = Worker::State::kBusy;
+  worker.state = Worker::State::kSeeking;
   ++connected_;
   quiet_failures_ = 0;
   backoff_.OnSuccess();
   last_error_.reset();
+  Engage();
+}
+
+void Fetcher::OnClosing(Worker& worker) {
+  base::MutexLock lock(mutex_);
+  worker.state = Worker::State::kBusy;
   Engage();
 }
 
@@ -121,10 +127,12 @@ void Fetcher::OnNoPlace(Worker& worker, const Error& error) {
 
 Fetcher::JobPtr Fetcher::Take(Worker& worker, const std::string& open_folder) {
   base::MutexLock lock(mutex_);
-  worker.state = Worker::State::kBusy;
+  worker.state = Worker::State::kSeeking;
   if (shutdown_ || Paused()) return nullptr;
   JobPtr job = queue_.Take(&worker, open_folder);
   if (job == nullptr) return nullptr;
+  worker.state = Worker::State::kBusy;
+  ++worker.jobs;
   job->state = Job::State::kRunning;
   job->runner = &worker;
   job->only_worker = nullptr;
@@ -139,15 +147,22 @@ Fetcher::JobPtr Fetcher::TakeMoreUrgent(Worker& worker, const Job& running, cons
   if (shutdown_ || Paused()) return nullptr;
   JobPtr job = queue_.Take(&worker, open_folder, &running.priority);
   if (job == nullptr) return nullptr;
+  ++worker.jobs;
   job->state = Job::State::kRunning;
   job->runner = &worker;
   job->only_worker = nullptr;
   return job;
 }
 
-void Fetcher::OnJobDone(const JobPtr& job) {
+// Before anybody is told: whoever submits the next job then finds a worker that looks for one.
+void Fetcher::OnJobEnded(Worker& worker) {
+  if (--worker.jobs == 0) worker.state = Worker::State::kSeeking;
+}
+
+void Fetcher::OnJobDone(Worker& worker, const JobPtr& job) {
   {
     base::MutexLock lock(mutex_);
+    OnJobEnded(worker);
     backoff_.OnSuccess();
     last_error_.reset();
   }
@@ -159,6 +174,7 @@ bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error,
   base::Status status = error;
   {
     base::MutexLock lock(mutex_);
+    OnJobEnded(worker);
     if (job->state == Job::State::kFinished) return true;
     if (job->cancelled || shutdown_) {
       status = Error(ErrorKind::kCancelled, "the task was cancelled");
@@ -239,7 +255,7 @@ bool Fetcher::LeaveIdle(Worker& worker) {
   base::MutexLock lock(mutex_);
   if (idling_ == &worker) idling_ = nullptr;
   const bool called = worker.state != Worker::State::kIdle;
-  worker.state = Worker::State::kBusy;
+  worker.state = Worker::State::kSeeking;
   return called;
 }
 

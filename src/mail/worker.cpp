@@ -110,7 +110,7 @@ void Worker::RunJob(const Fetcher::JobPtr& job) {
         failure->WithContext(NeedsContext(failure->kind()) ? base::Format("{}: {}", name, job->work->what()) : name);
     ended = fetcher_.OnJobFailed(*this, job, error, connection_->broken());
   } else {
-    fetcher_.OnJobDone(job);
+    fetcher_.OnJobDone(*this, job);
   }
   // Not if it waits in the queue: it is somebody else's then.
   if (ended) job->work.reset();
@@ -204,6 +204,7 @@ void Worker::DropIfBroken() {
 
 void Worker::Close() {
   if (connection_ == nullptr) return;
+  fetcher_.OnClosing(*this);
   connection_->Logout();
   connection_.reset();
   place_.reset();

@@ -16,7 +16,8 @@ namespace mailboxfs::mail {
 // `signals()`, Join(), and the members marked as the Fetcher's.
 class Worker final : private Interrupt {
  public:
-  enum class State { kConnecting, kBusy, kIdle, kFinished };
+  // kSeeking: it has a connection and is about to look at the queue.
+  enum class State { kConnecting, kSeeking, kBusy, kIdle, kFinished };
 
   // `fetcher` is borrowed and outlives the thread.
   explicit Worker(Fetcher& fetcher);
@@ -28,6 +29,7 @@ class Worker final : private Interrupt {
 
   // The Fetcher's, guarded by its mutex.
   State state = State::kConnecting;
+  unsigned jobs = 0;                                  // Running, one inside the other.
   bool leave = false;                                 // End, even if there are jobs.
   base::MonoTime not_before = base::MonoTime::min();  // Before the next connection attempt.
   std::string open_folder;                            // While kIdle.

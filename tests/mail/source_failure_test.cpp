@@ -115,7 +115,11 @@ TEST_F(SourceFailureTest, StalledServerTimesOut) {
   const Download download = Fetch(1);
   ASSERT_TRUE(server_.WaitFor(BodyCommand(1)));
   const base::MonoTime before = source_->LastProgress();
-  clock_.Advance(options_.timeouts.stall);
+  // More than once: the wait may begin only after the first.
+  EXPECT_TRUE(Eventually([&] {
+    clock_.Advance(options_.timeouts.stall);
+    return download.outcome.calls() > 0;
+  }));
   EXPECT_EQ(download.outcome.WaitKind(), "timeout");
   EXPECT_EQ(source_->LastProgress(), before) << "no byte, no progress";
   EXPECT_EQ(server_.connections(), 1) << "not repeated: somebody has waited long enough";

@@ -33,9 +33,9 @@ def commands_in_help(text):
 
 
 def options_in_manpage(mdoc):
-    """The same from mdoc(7) source: Fl c is -c, Fl -config is --config."""
-    lines = [line for line in mdoc.splitlines() if not line.startswith(r".\"")]
-    return {"-" + name for line in lines for name in re.findall(r"\bFl\s+(-?[A-Za-z][\w-]*)", line.replace(r"\-", "-"))}
+    """The same from mdoc(7) source: Fl c is -c, Fl Fl config and Fl -config are --config."""
+    text = "\n".join(line for line in mdoc.splitlines() if not line.startswith(r".\"")).replace(r"\-", "-")
+    return {("--" if second else "-") + name for second, name in re.findall(r"\bFl +(Fl +)?(-?[A-Za-z][\w-]*)", text)}
 
 
 def main():
