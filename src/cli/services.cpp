@@ -23,9 +23,10 @@ std::shared_ptr<oauth::TokenSource> Services::TokensFor(const config::Account& a
   const config::AuthConfig& auth = account.auth;
   if (auth.method != config::AuthMethod::kClientCredentials) return nullptr;
   // Accounts that name the same client share its token; another secret is another login.
-  const std::string key = base::Format(
-      "{}\n{}\n{}\n{}\n{}", auth.token_endpoint, auth.client_id, auth.scope, static_cast<int>(auth.secret.kind),
-      auth.secret.kind == config::SecretSpec::Kind::kFile ? auth.secret.value : auth.secret.where);
+  const std::string key =
+      base::Format("{}\n{}\n{}\n{}\n{}\n{}", auth.token_endpoint, auth.client_id, auth.scope, auth.ca_file.value_or(""),
+                   static_cast<int>(auth.secret.kind),
+                   auth.secret.kind == config::SecretSpec::Kind::kFile ? auth.secret.value : auth.secret.where);
   std::shared_ptr<oauth::TokenSource>& source = tokens_by_client_[key];
   if (!source) {
     oauth::ClientCredentials credentials{auth.token_endpoint, auth.client_id, auth.scope,

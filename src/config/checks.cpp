@@ -110,36 +110,6 @@ std::string TokenEndpointProblem(std::string_view url) {
   return {};
 }
 
-std::string NameTemplateProblem(std::string_view text) {
-  constexpr std::array<std::string_view, 5> kPlaceholders = {"uid", "date", "time", "from", "subject"};
-  constexpr std::string_view kKnown = "the placeholders are {uid}, {date}, {time}, {from} and {subject}";
-  constexpr std::string_view kSuffix = ".eml";
-  bool has_uid = false;
-  size_t fixed = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '}') return base::Format("has a }} without a {{; {}", kKnown);
-    if (text[at] != '{') {
-      ++fixed;
-      continue;
-    }
-    const size_t end = text.find('}', at);
-    if (end == std::string_view::npos) return base::Format("has a {{ without a }}; {}", kKnown);
-    const std::string_view name = text.substr(at + 1, end - at - 1);
-    if (std::find(kPlaceholders.begin(), kPlaceholders.end(), name) == kPlaceholders.end()) {
-      return base::Format("has the unknown placeholder {{{}}}; {}", Quote(name), kKnown);
-    }
-    has_uid = has_uid || name == "uid";
-    at = end;
-  }
-  if (!has_uid) return "needs {uid}, or names would not be unique; write for example {date}_{subject}.{uid}.eml";
-  if (text.find('/') != std::string_view::npos) return "contains a slash; a template names a file, not a path";
-  if (text.size() < kSuffix.size() || text.substr(text.size() - kSuffix.size()) != kSuffix) {
-    return "must end in .eml; write for example {date}_{subject}.{uid}.eml";
-  }
-  if (fixed > kMaxName / 2) return "is too long; at most 127 bytes beside the placeholders leave room for a subject";
-  return {};
-}
-
 std::string DirectoryNameProblem(std::string_view name) {
   if (name.empty()) return "is empty; a directory needs a name";
   if (name.front() == '.') return "begins with a dot; choose another name";

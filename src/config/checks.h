@@ -19,9 +19,6 @@ std::string HostProblem(std::string_view host);
 // Of an URL that tokens are requested from: https, or http to a loopback host.
 std::string TokenEndpointProblem(std::string_view url);
 
-// Of a file name template; the rules of tree::NameTemplate.
-std::string NameTemplateProblem(std::string_view text);
-
 // Of the name of a directory.
 std::string DirectoryNameProblem(std::string_view name);
 

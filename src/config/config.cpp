@@ -7,6 +7,7 @@
 #include "file.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
+#include "mailboxfs/tree/names.h"
 #include "node.h"
 #include "paths.h"
 #include "schema.h"
@@ -100,7 +101,11 @@ Config Load(const std::string& path) {
   config.path = file.path;
   if (const std::optional<Node> names = root.Get("names")) {
     config.names = names->Text();
-    if (const std::string problem = NameTemplateProblem(config.names); !problem.empty()) names->Fail(problem);
+    try {
+      tree::NameTemplate checked(config.names);
+    } catch (const base::Error& error) {
+      names->Fail(error.what());
+    }
   }
   if (const auto connections = GetInteger(root, "connections", 1, kMaxConnections)) {
     config.max_connections = static_cast<unsigned>(*connections);

@@ -37,6 +37,18 @@ Download::Download(std::shared_ptr<Context> context, std::shared_ptr<MailboxStat
 
 std::string Download::Label() const { return base::Format("downloading message {} of {}", uid_, mailbox_->name); }
 
+bool Download::Revive(Hooks hooks) {
+  base::MutexLock lock(mutex_);
+  if (!ended_ || !error_ || !answerable_ || abandoned_) return false;
+  ended_ = false;
+  error_.reset();
+  hooks_ = std::move(hooks);
+  // No source thread works for it now.
+  writer_ = partial_->writer;
+  sink_error_.reset();
+  return true;
+}
+
 void Download::Start(const model::BodyRequest& request) {
   uid_ = request.uid;
   std::shared_ptr<model::Task> task;
@@ -115,6 +127,11 @@ ReadSpan Download::Span(uint64_t offset, size_t length) {
 uint64_t Download::size() {
   base::MutexLock lock(mutex_);
   return size_;
+}
+
+std::shared_ptr<store::BodyFile> Download::body() {
+  base::MutexLock lock(mutex_);
+  return body_;
 }
 
 bool Download::size_changed() {

@@ -17,11 +17,11 @@ inline constexpr uint64_t kStreamThreshold = 256 * 1024;
 
 // One body on its way into the cache, however many want it. It lives as long as somebody
 // waits for it or has it open; the last one out cancels it. Bytes that were shown once stay
-// what they are: a download that is started over must repeat them. Thread-safe; the BodySink
+// what they are: a download that is started over or revived must repeat them. Thread-safe; the BodySink
 // is called by one source thread at a time. No lock is held while anything else is called.
 class Download : public model::BodySink, public std::enable_shared_from_this<Download> {
  public:
-  // Who keeps the downloads. Each is called at most once.
+  // Who keeps the downloads. Each is called at most once per start.
   struct Hooks {
     std::function<void(const base::Error&)> failed;  // Before the waiters are told.
     std::function<void()> ended;                     // After the waiters were told.
@@ -29,7 +29,11 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
 
   Download(std::shared_ptr<Context> context, std::shared_ptr<MailboxState> mailbox, Ino ino, Hooks hooks);
 
-  // Begins to fetch; once, by who made it.
+  // Of one that has failed after somebody was shown bytes of it, and is still open: makes it ready to
+  // be started again, so that what comes must begin with what was shown. False: it is not such a one.
+  bool Revive(Hooks hooks);
+
+  // Begins to fetch; once, by who made or revived it.
   void Start(const model::BodyRequest& request);
 
   // Instead of Start: the body is in the cache after all.
@@ -47,6 +51,8 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   ReadSpan Span(uint64_t offset, size_t length);
 
   uint64_t size();
+  // Null until it is complete.
+  std::shared_ptr<store::BodyFile> body();
   // Did learning the size change what stat shows?
   bool size_changed();
 

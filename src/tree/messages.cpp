@@ -18,7 +18,7 @@ Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> 
 std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folder& folder,
                                      const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,
                                      Tree::Callback<Tree::Opened> callback) {
-  if (const std::shared_ptr<store::BodyFile> body = context_->cache.Find(node.ino)) {
+  if (const std::shared_ptr<store::BodyFile> body = FindBody(node.ino)) {
     callback(OpenCached(node, mailbox, body));
     return nullptr;
   }
@@ -61,6 +61,17 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
   return waiter->finished() ? nullptr : waiter;
 }
 
+std::shared_ptr<store::BodyFile> Messages::FindBody(Ino ino) {
+  // Asked in any case: it counts as a use.
+  std::shared_ptr<store::BodyFile> cached = context_->cache.Find(ino);
+  const OpenTable::Live live = open_->FindLive(ino);
+  if (live.body) return live.body;
+  if (live.download) {
+    if (std::shared_ptr<store::BodyFile> body = live.download->body()) return body;
+  }
+  return cached;
+}
+
 Tree::Opened Messages::OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                                   const std::shared_ptr<store::BodyFile>& body) {
   Attributes attributes = ToAttributes(node);
@@ -87,6 +98,7 @@ Tree::Opened Messages::OpenDownloaded(const Opening& opening) {
 
 std::shared_ptr<Download> Messages::FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                                                  bool* created) {
+  const OpenTable::Live live = open_->FindLive(node.ino);
   base::MutexLock lock(mutex_);
   *created = false;
   if (stopped_) return nullptr;
@@ -103,7 +115,11 @@ std::shared_ptr<Download> Messages::FindOrCreate(const store::Node& node, const 
   hooks.ended = [weak, ino = node.ino, address] {
     if (const auto self = weak.lock()) self->Forget(ino, *address);
   };
-  download = std::make_shared<Download>(context_, mailbox, node.ino, std::move(hooks));
+  if (live.download && live.download->Revive(hooks)) {
+    download = live.download;
+  } else {
+    download = std::make_shared<Download>(context_, mailbox, node.ino, std::move(hooks));
+  }
   *address = download.get();
   return download;
 }

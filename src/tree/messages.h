@@ -44,10 +44,13 @@ class Messages : public std::enable_shared_from_this<Messages> {
     std::shared_ptr<Download> download;
   };
 
+  // What is open already, else what is in the cache.
+  std::shared_ptr<store::BodyFile> FindBody(Ino ino);
   Tree::Opened OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                           const std::shared_ptr<store::BodyFile>& body);
   Tree::Opened OpenDownloaded(const Opening& opening);
-  // The download of this message; `*created` if it has yet to be started. Null when stopped.
+  // The download of this message; `*created` if it has yet to be started. One that broke off and
+  // that somebody still has open is revived. Null when stopped.
   std::shared_ptr<Download> FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                                          bool* created);
   void Launch(const std::shared_ptr<Download>& download, Ino ino, const model::BodyRequest& request);

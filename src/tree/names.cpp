@@ -32,19 +32,18 @@ struct Part {
   std::string_view text;
 };
 
-base::Error TemplateError(std::string_view text, std::string_view problem) {
-  return {base::ErrorKind::kConfig, base::Format("names: \"{}\" {}", base::Printable(text), problem)};
-}
+constexpr std::string_view kPlaceholders = "the placeholders are {uid}, {date}, {time}, {from} and {subject}";
+constexpr std::string_view kExample = "write for example {date}_{subject}.{uid}.eml";
 
-Placeholder PlaceholderNamed(std::string_view whole, std::string_view name) {
+base::Error TemplateError(std::string problem) { return {base::ErrorKind::kConfig, std::move(problem)}; }
+
+Placeholder PlaceholderNamed(std::string_view name) {
   if (name == "uid") return Placeholder::kUid;
   if (name == "date") return Placeholder::kDate;
   if (name == "time") return Placeholder::kTime;
   if (name == "from") return Placeholder::kFrom;
   if (name == "subject") return Placeholder::kSubject;
-  throw TemplateError(whole, base::Format("has the unknown placeholder {{{}}}; use {{uid}}, {{date}}, {{time}}, "
-                                          "{{from}} or {{subject}}",
-                                          base::Printable(name)));
+  throw TemplateError(base::Format("has the unknown placeholder {{{}}}; {}", base::Printable(name), kPlaceholders));
 }
 
 std::vector<Part> SplitTemplate(std::string_view text) {
@@ -54,20 +53,23 @@ std::vector<Part> SplitTemplate(std::string_view text) {
     if (brace > position) parts.push_back({Placeholder::kNone, text.substr(position, brace - position)});
     if (brace == text.size()) break;
     const size_t end = text.find('}', brace);
-    if (text[brace] == '}' || end == std::string_view::npos) throw TemplateError(text, "has an unpaired brace");
-    parts.push_back({PlaceholderNamed(text, text.substr(brace + 1, end - brace - 1)), {}});
+    if (text[brace] == '}') throw TemplateError(base::Format("has a }} without a {{; {}", kPlaceholders));
+    if (end == std::string_view::npos) throw TemplateError(base::Format("has a {{ without a }}; {}", kPlaceholders));
+    parts.push_back({PlaceholderNamed(text.substr(brace + 1, end - brace - 1)), {}});
     position = end + 1;
   }
   return parts;
 }
 
-void CheckLiteral(std::string_view whole, std::string_view literal) {
-  if (literal.find('/') != std::string_view::npos) throw TemplateError(whole, "must not contain a slash");
-  if (!model::IsValidUtf8(literal)) throw TemplateError(whole, "is not valid UTF-8");
+void CheckLiteral(std::string_view literal) {
+  if (literal.find('/') != std::string_view::npos) {
+    throw TemplateError("contains a slash; a template names a file, not a path");
+  }
+  if (!model::IsValidUtf8(literal)) throw TemplateError("is not valid UTF-8");
   for (size_t position = 0; position < literal.size();) {
     const CharClass type = model::Classify(model::NextCodePoint(literal, &position));
     if (type == CharClass::kUnsafe || type == CharClass::kSpace) {
-      throw TemplateError(whole, "must not contain spaces, control or invisible characters");
+      throw TemplateError("contains a space, a control or an invisible character; remove it");
     }
   }
 }
@@ -201,16 +203,21 @@ NameTemplate::NameTemplate(std::string_view text) : text_(text) {
   size_t variable = 0;
   const std::vector<Part> parts = SplitTemplate(text);
   for (const Part& part : parts) {
-    CheckLiteral(text, part.text);
+    CheckLiteral(part.text);
     has_uid = has_uid || part.placeholder == Placeholder::kUid;
     variable += IsVariable(part.placeholder) ? 1 : 0;
     fixed += part.placeholder == Placeholder::kNone ? part.text.size() : kLongestUid;
   }
-  if (!has_uid) throw TemplateError(text, "lacks {uid}, without which names are not unique");
-  if (!text.ends_with(kMessageExtension)) throw TemplateError(text, "must end in .eml");
-  if (text.starts_with('.') || text.starts_with('-')) throw TemplateError(text, "must not begin with a dot or dash");
-  if (variable > kMostVariable) throw TemplateError(text, "repeats {from} or {subject} too often");
-  if (fixed > kLongestLiteral) throw TemplateError(text, "is too long; leave room for what differs");
+  if (!has_uid) throw TemplateError(base::Format("needs {{uid}}, or names would not be unique; {}", kExample));
+  if (!text.ends_with(kMessageExtension)) throw TemplateError(base::Format("must end in .eml; {}", kExample));
+  if (text.starts_with('.') || text.starts_with('-')) throw TemplateError("must not begin with a dot or a dash");
+  if (variable > kMostVariable) {
+    throw TemplateError(base::Format("has {{from}} and {{subject}} more than {} times", kMostVariable));
+  }
+  if (fixed > kLongestLiteral) {
+    throw TemplateError(base::Format(
+        "is too long; at most {} bytes beside {{from}} and {{subject}} leave room for them", kLongestLiteral));
+  }
 }
 
 std::string NameTemplate::Format(const model::MessageInfo& message) const {

@@ -4,12 +4,15 @@
 
 namespace mailboxfs::tree {
 
-void OpenTable::Add(const Attributes& attributes, bool size_changed) {
+void OpenTable::Add(const Attributes& attributes, bool size_changed, const std::shared_ptr<store::BodyFile>& body,
+                    const std::shared_ptr<Download>& download) {
   base::MutexLock lock(mutex_);
   Entry& entry = entries_[attributes.ino];
   ++entry.count;
   entry.size_changed = entry.size_changed || size_changed;
   entry.attributes = attributes;
+  if (body) entry.body = body;
+  if (download) entry.download = download;
 }
 
 void OpenTable::Remove(Ino ino) {
@@ -30,22 +33,29 @@ bool OpenTable::SizeChanged(Ino ino) {
   return found != entries_.end() && found->second.size_changed;
 }
 
+OpenTable::Live OpenTable::FindLive(Ino ino) {
+  base::MutexLock lock(mutex_);
+  const auto found = entries_.find(ino);
+  if (found == entries_.end()) return {};
+  return {found->second.body.lock(), found->second.download.lock()};
+}
+
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
                    std::shared_ptr<store::BodyFile> body)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), body_(std::move(body)) {
-  table_->Add(attributes, size_changed);
+  table_->Add(attributes, size_changed, body_, nullptr);
 }
 
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
                    std::shared_ptr<Download> download)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), download_(std::move(download)) {
-  table_->Add(attributes, size_changed);
+  table_->Add(attributes, size_changed, nullptr, download_);
   download_->Open();
 }
 
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size) {
-  table_->Add(attributes, false);
+  table_->Add(attributes, false, nullptr, nullptr);
 }
 
 std::shared_ptr<OpenBody> OpenBody::fetched() {

@@ -14,18 +14,30 @@ namespace mailboxfs::tree {
 // Thread-safe.
 class OpenTable {
  public:
-  void Add(const Attributes& attributes, bool size_changed);
+  // At most one of `body` and `download` is set.
+  void Add(const Attributes& attributes, bool size_changed, const std::shared_ptr<store::BodyFile>& body,
+           const std::shared_ptr<Download>& download);
   void Remove(Ino ino);
   std::optional<Attributes> Find(Ino ino);
   // Is it open by somebody who was told that its size changed? His reply, and with it the
   // kernel's new attributes, may not have arrived yet.
   bool SizeChanged(Ino ino);
+  // What somebody has open and may have been shown in part. The kernel keeps one copy of a
+  // file's pages for all who have it open, so whoever opens it next must see the same body, even
+  // if the cache holds it no longer and the server would make another one of it.
+  struct Live {
+    std::shared_ptr<store::BodyFile> body;
+    std::shared_ptr<Download> download;
+  };
+  Live FindLive(Ino ino);
 
  private:
   struct Entry {
     size_t count = 0;
     bool size_changed = false;
     Attributes attributes;
+    std::weak_ptr<store::BodyFile> body;
+    std::weak_ptr<Download> download;
   };
   base::Mutex mutex_;
   std::map<Ino, Entry> entries_ GUARDED_BY(mutex_);

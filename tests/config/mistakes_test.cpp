@@ -293,7 +293,8 @@ TEST_F(MistakesTest, OfNames) {
       mistake("{uid.eml", "has a { without a }" + known),
       mistake("uid}.eml", "has a } without a {" + known),
       mistake(std::string(200, 'x') + "{uid}.eml",
-              "is too long; at most 127 bytes beside the placeholders leave room for a subject"),
+              "is too long; at most 100 bytes beside {from} and {subject} leave room for them"),
+      mistake("a b.{uid}.eml", "contains a space, a control or an invisible character; remove it"),
   });
 }
 

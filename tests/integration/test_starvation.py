@@ -57,7 +57,7 @@ class Starvation(MountTest):
             self.assertIn(b"Subject: Message number", read(mount.path(WELL, "INBOX", name)))
         self.assert_all_wait(readers)
 
-        for signum in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM):
+        for signum in 12 * [signal.SIGINT, signal.SIGKILL] + [signal.SIGTERM]:
             reader = readers.pop()
             reader.send_signal(signum)
             self.assertEqual(reader.wait(5), -signum)

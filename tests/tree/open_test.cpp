@@ -223,7 +223,7 @@ TEST_F(OpenTest, TwoDownloadsOfTwoSizesAreNeverMixed) { RefusesAnotherBody(true)
 
 TEST_F(OpenTest, TwoDownloadsOfOneSizeAreNeverMixed) { RefusesAnotherBody(false); }
 
-TEST_F(OpenTest, AFailureSticksToTheHandleAndALaterOpenTriesAgain) {
+TEST_F(OpenTest, AFailureStaysUntilALaterOpenTriesAgain) {
   std::shared_ptr<FakeTask> task;
   const std::shared_ptr<OpenMessage> message = Stream(&task);
   const Asked<ReadSpan> waiting = Read(message, 300'000, 10);
@@ -231,11 +231,52 @@ TEST_F(OpenTest, AFailureSticksToTheHandleAndALaterOpenTriesAgain) {
   EXPECT_EQ(waiting.answer.Error(), ErrorKind::kNetwork);
   EXPECT_EQ(Read(message, 99'999, 10).answer.Error(), ErrorKind::kNetwork);
   EXPECT_EQ(Bytes(Read(message, 0, 10).answer.Value()), Big(0, 10));
+  EXPECT_EQ(source_->fetch_calls, 1);
   const Asked<Tree::Opened> again = Open(large_);
   EXPECT_EQ(source_->fetch_calls, 2);
   source_->RunHeld();
   EXPECT_EQ(Bytes(Read(again.answer.Value().message, 300'000, 10).answer.Value()), Big(300'000, 10));
-  EXPECT_EQ(Read(message, 300'000, 10).answer.Error(), ErrorKind::kNetwork);
+  EXPECT_EQ(Bytes(Read(message, 300'000, 10).answer.Value()), Big(300'000, 10));
+}
+
+TEST_F(OpenTest, WhatWasShownBindsTheNextDownloadWhileItIsOpen) {
+  std::shared_ptr<FakeTask> task;
+  std::shared_ptr<OpenMessage> message = Stream(&task);
+  task->Finish(base::Error(ErrorKind::kNetwork, "broken"));
+  std::string other = big_;
+  other[60'000] ^= 1;
+  source_->AddMessage("INBOX", 2, {"big", other, "", 1664661906, 5});
+  {
+    const Asked<Tree::Opened> again = Open(large_);
+    const Asked<ReadSpan> later = Read(again.answer.Value().message, 300'000, 10);
+    source_->RunHeld();
+    EXPECT_EQ(later.answer.Error(), ErrorKind::kStale) << "the kernel would mix the two";
+    EXPECT_EQ(Bytes(Read(again.answer.Value().message, 0, 100'000).answer.Value()), Big(0, 100'000));
+  }
+  message = nullptr;
+  const Asked<Tree::Opened> fresh = Open(large_);
+  source_->RunHeld();
+  const Asked<ReadSpan> all = Read(fresh.answer.Value().message, 0, 1'000'000);
+  source_->RunHeld();
+  EXPECT_EQ(Bytes(all.answer.Value()), other);
+}
+
+TEST_F(OpenTest, AnEvictedBodyStaysTheBodyWhileSomebodyHasItOpen) {
+  for (const Ino ino : {small_, large_}) {
+    Tree::Opened first = Open(ino).answer.Value();
+    const std::string body = Bytes(Read(first.message, 0, 1'000'000).answer.Value());
+    cache_->Remove(ino);
+    std::string other = body;
+    other[10] ^= 1;
+    source_->AddMessage("INBOX", ino == small_ ? 1 : 2, {"anew", other, "", 1664661906, 99});
+    Tree::Opened second = Open(ino).answer.Value();
+    EXPECT_EQ(Bytes(Read(second.message, 0, 1'000'000).answer.Value()), body) << "the kernel would mix the two";
+    first = {};
+    Tree::Opened third = Open(ino).answer.Value();
+    EXPECT_EQ(Bytes(Read(third.message, 0, 1'000'000).answer.Value()), body);
+    second = third = {};
+    EXPECT_EQ(ReadAll(ino), other);
+  }
 }
 
 TEST_F(OpenTest, AStreamGoesOnWhileItIsOpenAndEndsWithTheLastHandle) {

@@ -20,7 +20,8 @@ inline constexpr std::string_view kMessageExtension = ".eml";
 // A template such as "{date}_{subject}.{uid}.eml", checked once.
 class NameTemplate {
  public:
-  // Throws Error(kConfig): unknown placeholder, no {uid}, a slash, not ending in ".eml".
+  // Throws Error(kConfig), which says what is wrong with the template and does not repeat it:
+  // unknown placeholder, no {uid}, a slash, not ending in ".eml", ...
   explicit NameTemplate(std::string_view text);
   // The file name for a message: valid UTF-8 in NFC; only letters and digits of all scripts,
   // and a few safe marks; no space, control or bidi character; no leading "-" or "."; at most
