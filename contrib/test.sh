@@ -21,5 +21,6 @@ ninja -C "$build"
 log=$build/meson-logs/testlog.json
 rm -f "$log"
 status=0
-meson test -C "$build" --no-rebuild --print-errorlogs "$@" || status=$?
+# Many tests wait for a deadline most of the time.
+meson test -C "$build" --no-rebuild --print-errorlogs --num-processes $((2 * $(nproc))) "$@" || status=$?
 exec /usr/bin/python3 "$top/tests/scripts/summarise.py" "$log" "$status"
