@@ -76,7 +76,7 @@ std::unique_ptr<ConnectionBudget::Place> ConnectionBudget::Acquire(const base::C
     lock.Unlock();
     for (const auto& ask : to_ask) ask();
     const bool give_up = cancelled() || (!my_turn && deadline.Passed(clock.Now()));
-    const base::Duration left = deadline.when() - clock.Now();
+    const base::Duration left = deadline.Left(clock.Now());
     lock.Lock();
     if (give_up) {
       waiting_.remove(ticket);

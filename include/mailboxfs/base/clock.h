@@ -28,6 +28,8 @@ class Deadline {
 
   MonoTime when() const { return when_; }
   bool Passed(MonoTime now) const { return now >= when_; }
+  // Zero if passed.
+  Duration Left(MonoTime now) const { return Passed(now) ? Duration::zero() : when_ - now; }
   // The earlier of the two.
   Deadline Min(const Deadline& other) const { return Deadline(when_ < other.when_ ? when_ : other.when_); }
   // Time left in milliseconds for poll(2): 0 if passed, at most `cap`; rounded up.
