@@ -21,7 +21,7 @@ quietly() {
   "$@" >"$log" 2>&1 || { tail -n 30 "$log" >&2; say "$0: failed: $*"; exit 1; }
 }
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/mailboxfs-demo-XXXXXX")
+work=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/mailboxfs-demo-XXXXXX")")
 server='' child=''
 cleanup() {
   local status=$?
@@ -31,9 +31,11 @@ cleanup() {
   [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
   # An interactive shell ends on this one only.
   [ -z "$child" ] || kill -HUP "$child" 2>/dev/null || true
-  if awk -v at="$work/mail" '$5 == at {found = 1} END {exit !found}' /proc/self/mountinfo; then
-    timeout 20 "$build/src/main/mailboxfs" unmount "$work/mail" 2>/dev/null || fusermount3 -u -z "$work/mail" || true
+  if mountpoint -q "$work/mail"; then
+    timeout 20 "$build/src/main/mailboxfs" unmount "$work/mail" 2>/dev/null || true
   fi
+  # The mount of a daemon that has died is none to mountpoint; without a mount this does nothing.
+  fusermount3 -q -u -z "$work/mail" 2>/dev/null || true
   if [ -n "$server" ]; then
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true

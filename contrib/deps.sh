@@ -15,11 +15,13 @@ packages_of() {
   esac
 }
 
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
 missing=()
 for group in "${@:-build}"; do
   list=$(packages_of "$group")
   for package in $list; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    installed "$package" || missing+=("$package")
   done
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
@@ -39,7 +41,9 @@ finish() {
   rm -f "$log"
 }
 trap finish EXIT
-# Dovecot is wanted as a program, not as this machine's mail server.
+# Dovecot is wanted as a program, not as this machine's mail server, which it may have been before.
+had_dovecot=
+if installed dovecot-core; then had_dovecot=1; fi
 if [ ! -e "$policy" ]; then
   made_policy=1
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
@@ -51,6 +55,6 @@ if ! { apt update && apt install --no-install-recommends -y "${missing[@]}"; }; 
   echo "$0: the packages could not be installed" >&2
   exit 1
 fi
-if [[ " ${missing[*]} " == *" dovecot-imapd "* ]] && [ -d /run/systemd/system ]; then
+if [ -z "$had_dovecot" ] && [[ " ${missing[*]} " == *" dovecot-imapd "* ]] && [ -d /run/systemd/system ]; then
   "${as_root[@]}" systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null || true
 fi

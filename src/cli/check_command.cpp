@@ -1,8 +1,10 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
-#include <set>
+#include <tuple>
 #include <utility>
 
 #include "commands.h"
@@ -86,19 +88,22 @@ void CheckMachine(const config::Config& config, Findings* findings) {
     findings->Fail("fuse", "machine", base::ErrnoError(ErrorKind::kConfig, "/dev/fuse cannot be used", errno),
                    "install fuse3, load the module (modprobe fuse); in a container pass --device /dev/fuse");
   }
-  for (const auto& [id, directory] :
-       {std::pair("state-directory", config.state_directory), std::pair("cache-directory", config.cache_directory)}) {
+  for (const auto& [id, key, directory] : {std::tuple("state-directory", "state.directory", config.state_directory),
+                                           std::tuple("cache-directory", "cache.directory", config.cache_directory)}) {
     // The first component that exists must be writable: mounting makes the rest.
     std::string existing = directory;
-    while (existing.size() > 1 && ::access(existing.c_str(), F_OK) != 0) {
+    struct stat info {};
+    while (existing.size() > 1 && ::stat(existing.c_str(), &info) != 0 && errno == ENOENT) {
       const size_t slash = existing.rfind('/');
       existing = slash == 0 || slash == std::string::npos ? "/" : existing.substr(0, slash);
     }
-    if (::access(existing.c_str(), W_OK | X_OK) == 0) {
+    int errnum = ::access(existing.c_str(), W_OK | X_OK) == 0 ? 0 : errno;
+    if (::stat(existing.c_str(), &info) == 0 && !S_ISDIR(info.st_mode)) errnum = ENOTDIR;
+    if (errnum == 0) {
       findings->Add(id, "machine", Verdict::kOk, directory);
     } else {
-      findings->Fail(id, "machine", base::ErrnoError(ErrorKind::kConfig, existing, errno),
-                     "make it writable for this user, or set another directory in the configuration");
+      findings->Fail(id, "machine", base::ErrnoError(ErrorKind::kConfig, existing, errnum),
+                     base::Format("make it a directory that this user can write to, or set another {}", key));
     }
   }
 }

@@ -1,16 +1,22 @@
 #include "mailboxfs/cli/cli.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "commands.h"
+#include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/cli/exit_code.h"
 #include "mailboxfs/config/config.h"
+#include "protect_memory.h"
 
 namespace mailboxfs::cli {
 namespace {
@@ -21,6 +27,8 @@ struct Arguments {
   StatusArguments status;
   UnmountArguments unmount;
 };
+
+constexpr std::array<std::string_view, 4> kCommands = {"mount", "check", "status", "unmount"};
 
 constexpr std::string_view kConfigHelp =
     "Configuration file (default: $XDG_CONFIG_HOME/mailboxfs/config.json, else /etc/mailboxfs/config.json)";
@@ -63,17 +71,30 @@ CLI::App* AddUnmount(CLI::App* app, UnmountArguments* arguments) {
   return command;
 }
 
+bool IsCommand(const std::string& word) {
+  return std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end();
+}
+
 // mount(8) and fstab call us as `mount.mailboxfs CONFIG MOUNTPOINT [-sfnv] [-o OPTS] [-t TYPE]`,
-// a person may write `mailboxfs CONFIG MOUNTPOINT -o OPTS`.
+// a person may write `mailboxfs CONFIG MOUNTPOINT -o OPTS`, where CONFIG must not be taken for a
+// mistyped command.
 bool IsMountHelperForm(const std::vector<std::string>& arguments) {
   const std::string& program = arguments[0];
   const std::string name = program.substr(program.rfind('/') + 1);
   if (name.starts_with("mount.")) return true;
   if (arguments.size() < 3 || arguments[1].starts_with("-") || arguments[2].starts_with("-")) return false;
-  for (const std::string_view command : {"mount", "check", "status", "unmount"}) {
-    if (arguments[1] == command) return false;
-  }
-  return true;
+  const std::string& first = arguments[1];
+  if (IsCommand(first)) return false;
+  return first.find('/') != std::string::npos || ::access(first.c_str(), F_OK) == 0;
+}
+
+void RefuseUnknownCommand(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 2 || arguments[1].starts_with("-") || IsCommand(arguments[1])) return;
+  std::string known;
+  for (const std::string_view command : kCommands) known += base::Format("{}{}", known.empty() ? "" : ", ", command);
+  throw base::Error(base::ErrorKind::kConfig, base::Format("there is no command \"{}\"; the commands are {} (see "
+                                                           "mailboxfs --help)",
+                                                           base::Printable(arguments[1]), known));
 }
 
 int RunMountHelper(const std::vector<std::string>& arguments) {
@@ -131,9 +152,12 @@ int RunCommand(int argc, char** argv) {
 }  // namespace
 
 int Main(int argc, char** argv) {
+  ProtectMemory();
   const std::vector<std::string> arguments(argv, argv + argc);
   try {
-    return IsMountHelperForm(arguments) ? RunMountHelper(arguments) : RunCommand(argc, argv);
+    if (IsMountHelperForm(arguments)) return RunMountHelper(arguments);
+    RefuseUnknownCommand(arguments);
+    return RunCommand(argc, argv);
   } catch (const std::exception&) {
     const base::Error error = base::CurrentError();
     std::fprintf(stderr, "mailboxfs: %s\n", error.what());

@@ -25,13 +25,17 @@ using base::ErrorKind;
 
 constexpr int kAnswerSeconds = 20;
 
-base::UniqueFd Connect(const std::string& path) {
+// Only to a daemon of `uid`: in /tmp anybody can put a socket.
+base::UniqueFd Connect(const std::string& path, unsigned uid) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return {};
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != uid) return {};
   return fd;
 }
 
@@ -57,10 +61,10 @@ json::Value QueryStatus(const std::string& mountpoint) {
   const std::optional<MountEntry> entry = FindOwnMount(mountpoint);
   if (!entry) throw Error(ErrorKind::kDisk, base::Format("{}: mailboxfs is not mounted here", mountpoint));
   // The daemon may run as somebody else than the one who asks (root asks for a user's mount).
-  std::set<unsigned> uids = {::geteuid(), 0U};
-  if (entry->owner) uids.insert(*entry->owner);
+  const std::set<unsigned> uids =
+      entry->owner ? std::set<unsigned>{*entry->owner} : std::set<unsigned>{::geteuid(), 0U};
   for (const unsigned uid : uids) {
-    const base::UniqueFd fd = Connect(ControlSocketPath(mountpoint, uid));
+    const base::UniqueFd fd = Connect(ControlSocketPath(mountpoint, uid), uid);
     if (!fd) continue;
     const std::string answer = Ask(fd.get(), "status\n");
     if (!answer.empty()) return json::Parse(answer);

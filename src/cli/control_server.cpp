@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -23,7 +24,10 @@ using base::ErrnoError;
 using base::Error;
 using base::ErrorKind;
 
-constexpr int kClientSeconds = 5;
+// Clients send their line at once, and take the answer as it comes.
+constexpr int kRequestMillis = 1000;
+constexpr int kSendSeconds = 5;
+constexpr int kPauseMillis = 200;
 
 uint64_t Fnv1a(const std::string& text) {
   uint64_t hash = 0xcbf29ce484222325U;
@@ -49,6 +53,22 @@ void MakePrivateDirectory(const std::string& path) {
     throw Error(ErrorKind::kDisk,
                 base::Format("{} must be a directory of this user with mode 0700; remove it and try again", path));
   }
+}
+
+// Waits so long in all, however the client dribbles.
+std::string ReceiveLine(int client) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kRequestMillis);
+  std::string line;
+  std::array<char, 256> buffer{};
+  while (line.find('\n') == std::string::npos && line.size() < buffer.size()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+    pollfd readable{client, POLLIN, 0};
+    if (left <= 0 || ::poll(&readable, 1, static_cast<int>(left)) <= 0) return {};
+    const ssize_t got = ::recv(client, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got <= 0) return {};
+    line.append(buffer.data(), static_cast<size_t>(got));
+  }
+  return line;
 }
 
 bool SendAll(int fd, std::string_view bytes) {
@@ -97,7 +117,11 @@ void ControlServer::Serve() {
     if (fds[1].revents != 0) return;
     if (fds[0].revents == 0) continue;
     const base::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!client) continue;
+    if (!client) {
+      // Out of descriptors, for example: not at once again.
+      ::poll(&fds[1], 1, kPauseMillis);
+      continue;
+    }
     try {
       Answer(client.get());
     } catch (const std::exception& error) {
@@ -111,16 +135,10 @@ void ControlServer::Answer(int client) {
   socklen_t length = sizeof peer;
   if (::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return;
   if (peer.uid != 0 && peer.uid != ::geteuid()) return;
-  const timeval patience{kClientSeconds, 0};
-  ::setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const timeval patience{kSendSeconds, 0};
   ::setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  std::string request;
-  std::array<char, 256> buffer{};
-  while (request.find('\n') == std::string::npos && request.size() < buffer.size()) {
-    const ssize_t got = ::recv(client, buffer.data(), buffer.size(), 0);
-    if (got <= 0) return;
-    request.append(buffer.data(), static_cast<size_t>(got));
-  }
+  const std::string request = ReceiveLine(client);
+  if (request.empty()) return;
   json::Value answer;
   if (request == "status\n") {
     answer = status_();

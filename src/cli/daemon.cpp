@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "control_server.h"
+#include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/mail/imap_source.h"
 #include "status_report.h"
@@ -27,6 +29,19 @@ fuse::SessionOptions MakeSessionOptions(const config::Config& config, const Moun
   return session;
 }
 
+// `open` with errors that name the key whose directory is unfit.
+template <typename Open>
+auto OpenDirectory(const config::Config& config, std::string_view key, Open open) {
+  using base::Error;
+  using base::ErrorKind;
+  try {
+    return open();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kDisk && error.kind() != ErrorKind::kConfig) throw;
+    throw Error(ErrorKind::kConfig, error.what()).WithContext(base::Format("{}: {}", config.path, key));
+  }
+}
+
 }  // namespace
 
 Daemon::Daemon(const config::Config& config, const MountOptions& options, std::string mountpoint)
@@ -34,8 +49,11 @@ Daemon::Daemon(const config::Config& config, const MountOptions& options, std::s
       mountpoint_(std::move(mountpoint)),
       started_(base::Clock::System().Now()),
       services_(config.max_connections),
-      index_(store::Index::Open(config.state_directory)),
-      cache_(store::BodyCache::Open({config.cache_directory, index_->id(), config.cache_size})),
+      index_(OpenDirectory(config, "state.directory", [&] { return store::Index::Open(config.state_directory); })),
+      cache_(OpenDirectory(config, "cache.directory",
+                           [&] {
+                             return store::BodyCache::Open({config.cache_directory, index_->id(), config.cache_size});
+                           })),
       session_(fuse::Session::Make(MakeSessionOptions(config, options, mountpoint_), base::Clock::System())) {
   std::vector<tree::MailboxConfig> mailboxes;
   for (const config::Account& account : config_.accounts) {
@@ -58,9 +76,16 @@ Daemon::~Daemon() {
   tree_->Shutdown();
 }
 
-void Daemon::Run(const std::function<void()>& ready) {
+void Daemon::Run(const std::function<void()>& before_mount, const std::function<void()>& ready) {
+  before_mount();
   session_->Mount();
-  const ControlServer control(mountpoint_, [this] { return Status(); });
+  std::optional<ControlServer> control;
+  try {
+    control.emplace(mountpoint_, [this] { return Status(); });
+  } catch (const base::Error& error) {
+    // Another user can be in the way in /tmp; that must not keep anybody from his mail.
+    base::LogWarning("{}; mounted all the same, but 'mailboxfs status' will not work", error.what());
+  }
   session_->Run(ready);
 }
 

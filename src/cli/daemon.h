@@ -25,7 +25,8 @@ class Daemon {
   ~Daemon();
 
   // Mounts and serves until unmounted or stopped; `ready` runs when the kernel has greeted us.
-  void Run(const std::function<void()>& ready);
+  // `before_mount` runs when all is ready for the mount.
+  void Run(const std::function<void()>& before_mount, const std::function<void()>& ready);
   void Stop() noexcept { session_->Stop(); }
   json::Value Status() const;
 

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "commands.h"
 #include "daemon.h"
@@ -48,13 +48,6 @@ void InstallSignalHandlers() {
   ::sigaction(SIGPIPE, &action, nullptr);
 }
 
-// Secrets live in memory: neither core dumps nor other processes of the user get at it.
-void ProtectMemory() {
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
 // An open body is a descriptor; backup tools open many.
 void RaiseDescriptorLimit() {
   rlimit limit{};
@@ -63,27 +56,42 @@ void RaiseDescriptorLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Checks the mountpoint; a mount of ours whose daemon has died is cleared away.
-std::string PrepareMountpoint(const std::string& path) {
-  const std::string mountpoint = CanonicalMountpoint(path);
+struct Mountpoint {
+  std::string path;
+  bool dead = false;  // The mount of a daemon that has died is there.
+};
+
+Mountpoint CheckMountpoint(const std::string& path) {
+  Mountpoint mountpoint{CanonicalMountpoint(path)};
   struct stat info {};
-  const bool reachable = ::stat(mountpoint.c_str(), &info) == 0;
+  const bool reachable = ::stat(mountpoint.path.c_str(), &info) == 0;
   const int stat_errno = errno;
-  if (const std::optional<MountEntry> entry = FindOwnMount(mountpoint)) {
+  if (const std::optional<MountEntry> entry = FindOwnMount(mountpoint.path)) {
     if (reachable || stat_errno != ENOTCONN) {
-      throw Error(ErrorKind::kConfig,
-                  base::Format("{}: mailboxfs is already mounted here (configuration {})", mountpoint, entry->fsname));
+      throw Error(ErrorKind::kConfig, base::Format("{}: mailboxfs is already mounted here (configuration {})",
+                                                   mountpoint.path, entry->fsname));
     }
-    std::fprintf(stderr, "mailboxfs: %s: clearing the mount of a daemon that has died\n", mountpoint.c_str());
-    UnmountPath(mountpoint, true);
-    if (::stat(mountpoint.c_str(), &info) != 0) throw ErrnoError(ErrorKind::kConfig, mountpoint, errno);
+    mountpoint.dead = true;
   } else if (!reachable) {
-    throw ErrnoError(ErrorKind::kConfig, base::Format("mountpoint {}", mountpoint), stat_errno);
-  }
-  if (!S_ISDIR(info.st_mode)) {
-    throw Error(ErrorKind::kConfig, base::Format("mountpoint {} is not a directory", mountpoint));
+    throw ErrnoError(ErrorKind::kConfig, base::Format("mountpoint {}", mountpoint.path), stat_errno);
+  } else if (!S_ISDIR(info.st_mode)) {
+    throw Error(ErrorKind::kConfig, base::Format("mountpoint {} is not a directory", mountpoint.path));
   }
   return mountpoint;
+}
+
+// The daemon would wait for itself.
+void RefuseOwnDirectoriesBelow(const std::string& mountpoint, const config::Config& config) {
+  for (const auto& [key, directory] :
+       {std::pair("cache.directory", config.cache_directory), std::pair("state.directory", config.state_directory)}) {
+    std::error_code error;
+    std::string place = std::filesystem::weakly_canonical(directory, error).string();
+    if (error) place = directory;
+    if ((place + "/").starts_with(mountpoint == "/" ? "/" : mountpoint + "/")) {
+      throw Error(ErrorKind::kConfig, base::Format("{}: {}: is below the mountpoint {}; choose another directory",
+                                                   config.path, key, mountpoint));
+    }
+  }
 }
 
 void RedirectStderr(const std::string& log_file) {
@@ -96,29 +104,44 @@ void RedirectStderr(const std::string& log_file) {
 struct MountJob {
   config::Config config;
   MountOptions options;
-  std::string mountpoint;
+  Mountpoint mountpoint;
   base::LogLevel log_level = base::LogLevel::kInfo;
   std::optional<std::string> log_file;
   bool foreground = false;
 };
 
+// Lets the signal handler reach the daemon while this lives.
+class Running {
+ public:
+  explicit Running(Daemon* daemon) { g_running = daemon; }
+  ~Running() { g_running = nullptr; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+};
+
+void ClearDeadMount(const Mountpoint& mountpoint) {
+  if (!mountpoint.dead) return;
+  base::LogWarning("{}: clearing the mount of a daemon that has died", mountpoint.path);
+  UnmountPath(mountpoint.path, true);
+}
+
 // Runs the daemon in this process until it is unmounted.
 void Serve(const MountJob& job, const std::function<void()>& ready) {
-  ProtectMemory();
   RaiseDescriptorLimit();
   net::InitNetwork();
-  Daemon daemon(job.config, job.options, job.mountpoint);
-  g_running = &daemon;
+  Daemon daemon(job.config, job.options, job.mountpoint.path);
+  const Running running(&daemon);
   InstallSignalHandlers();
-  daemon.Run(ready);
-  g_running = nullptr;
-  base::LogInfo("{} is unmounted", job.mountpoint);
+  // Not before everything else stands: until then the dead mount's errors keep backups from
+  // taking an empty directory for the mailboxes.
+  daemon.Run([&job] { ClearDeadMount(job.mountpoint); }, ready);
+  base::LogInfo("{} is unmounted", job.mountpoint.path);
 }
 
 void LogMounted(const MountJob& job) {
   size_t mailboxes = 0;
   for (const config::Account& account : job.config.accounts) mailboxes += account.mailboxes.size();
-  base::LogInfo("mounted {} mailboxes of {} at {}", mailboxes, job.config.path, job.mountpoint);
+  base::LogInfo("mounted {} mailboxes of {} at {}", mailboxes, job.config.path, job.mountpoint.path);
 }
 
 int ServeInForeground(const MountJob& job) {
@@ -185,8 +208,9 @@ int Detach(const MountJob& job) {
   }
   if (got == 1) {
     struct stat info {};
-    if (::stat(job.mountpoint.c_str(), &info) == 0) return kExitOk;
-    throw ErrnoError(ErrorKind::kInternal, base::Format("{} is mounted, but does not answer", job.mountpoint), errno);
+    if (::stat(job.mountpoint.path.c_str(), &info) == 0) return kExitOk;
+    throw ErrnoError(ErrorKind::kInternal, base::Format("{} is mounted, but does not answer", job.mountpoint.path),
+                     errno);
   }
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -203,10 +227,13 @@ int RunMount(const MountArguments& arguments) {
   const std::optional<std::string> level = arguments.log_level ? arguments.log_level : job.options.log_level;
   if (level) job.log_level = base::ParseLogLevel(*level);
   job.log_file = arguments.log_file ? arguments.log_file : job.options.log_file;
+  // The daemon works in "/".
+  if (job.log_file) job.log_file = std::filesystem::absolute(*job.log_file).string();
   job.foreground = arguments.foreground;
   const std::optional<std::string> path = arguments.config ? arguments.config : job.options.config;
   job.config = config::Load(path.value_or(config::DefaultPath()));
-  job.mountpoint = PrepareMountpoint(arguments.mountpoint);
+  job.mountpoint = CheckMountpoint(arguments.mountpoint);
+  RefuseOwnDirectoriesBelow(job.mountpoint.path, job.config);
   return job.foreground ? ServeInForeground(job) : Detach(job);
 }
 

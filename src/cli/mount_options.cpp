@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
@@ -14,11 +15,16 @@ using base::Error;
 using base::ErrorKind;
 
 // Meant for mount(8), systemd or the kernel's defaults that we set ourselves anyway.
-constexpr std::array<std::string_view, 25> kDropped = {
-    "auto",      "noauto", "user",  "nouser",   "users", "owner",   "group",    "_netdev",
-    "nofail",    "ro",     "rw",    "defaults", "dev",   "nodev",   "suid",     "nosuid",
-    "exec",      "noexec", "async", "sync",     "atime", "noatime", "relatime", "default_permissions",
-    "nodiratime"};
+constexpr std::string_view kDropped[] = {
+    // clang-format off
+    "_netdev", "async", "atime", "auto", "default_permissions", "defaults", "dev", "diratime", "dirsync", "exec",
+    "group", "iversion", "lazytime", "loud", "mand", "noatime", "noauto", "nodev", "nodiratime", "noexec", "nofail",
+    "nogroup", "noiversion", "nolazytime", "nomand", "noowner", "norelatime", "nostrictatime", "nosuid", "nosymfollow",
+    "nouser", "nousers", "owner", "relatime", "ro", "rw", "silent", "strictatime", "suid", "symfollow", "sync", "user",
+    "users",
+    // clang-format on
+};
+constexpr std::string_view kDroppedPrefixes[] = {"x-", "X-", "comment=", "user=", "uhelper=", "helper="};
 
 constexpr std::array<std::string_view, 2> kForFuse = {"allow_other", "allow_root"};
 
@@ -48,11 +54,16 @@ T ParseNumber(std::string_view option, std::string_view value, int number_base) 
 }
 
 bool Contains(const auto& list, std::string_view item) {
-  return std::find(list.begin(), list.end(), item) != list.end();
+  return std::find(std::begin(list), std::end(list), item) != std::end(list);
+}
+
+bool IsDropped(std::string_view item) {
+  return Contains(kDropped, item) || std::any_of(std::begin(kDroppedPrefixes), std::end(kDroppedPrefixes),
+                                                 [&](std::string_view prefix) { return item.starts_with(prefix); });
 }
 
 void ApplyOption(const std::string& item, MountOptions* options) {
-  if (item.empty() || item.starts_with("x-") || item.starts_with("comment=") || Contains(kDropped, item)) return;
+  if (item.empty() || IsDropped(item)) return;
   if (Contains(kForFuse, item)) {
     if (!Contains(options->for_fuse, item)) options->for_fuse.push_back(item);
     return;

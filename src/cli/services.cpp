@@ -3,8 +3,6 @@
 #include <random>
 #include <utility>
 
-#include "mailboxfs/base/log.h"
-
 namespace mailboxfs::cli {
 namespace {
 
@@ -12,6 +10,22 @@ namespace {
 double RandomUnit() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
   return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
+}
+
+// Accounts that name the same client share its token; another secret is another login. It is
+// told by where it comes from; one that stands in the file, by its place.
+std::vector<std::string> ClientKey(const config::AuthConfig& auth) {
+  using Kind = config::SecretSpec::Kind;
+  std::vector<std::string> key = {auth.token_endpoint, auth.client_id, auth.scope, auth.ca_file.value_or(""),
+                                  std::to_string(static_cast<int>(auth.secret.kind))};
+  switch (auth.secret.kind) {
+    case Kind::kFile:
+    case Kind::kEnvironment:
+    case Kind::kCredential: key.push_back(auth.secret.value); break;
+    case Kind::kCommand: key.insert(key.end(), auth.secret.command.begin(), auth.secret.command.end()); break;
+    case Kind::kLiteral: key.push_back(auth.secret.where); break;
+  }
+  return key;
 }
 
 }  // namespace
@@ -22,12 +36,7 @@ Services::Services(unsigned max_connections)
 std::shared_ptr<oauth::TokenSource> Services::TokensFor(const config::Account& account) {
   const config::AuthConfig& auth = account.auth;
   if (auth.method != config::AuthMethod::kClientCredentials) return nullptr;
-  // Accounts that name the same client share its token; another secret is another login.
-  const std::string key =
-      base::Format("{}\n{}\n{}\n{}\n{}\n{}", auth.token_endpoint, auth.client_id, auth.scope, auth.ca_file.value_or(""),
-                   static_cast<int>(auth.secret.kind),
-                   auth.secret.kind == config::SecretSpec::Kind::kFile ? auth.secret.value : auth.secret.where);
-  std::shared_ptr<oauth::TokenSource>& source = tokens_by_client_[key];
+  std::shared_ptr<oauth::TokenSource>& source = tokens_by_client_[ClientKey(auth)];
   if (!source) {
     oauth::ClientCredentials credentials{auth.token_endpoint, auth.client_id, auth.scope,
                                          [spec = auth.secret] { return config::ReadSecret(spec); }, auth.ca_file};

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "mailboxfs/config/config.h"
 #include "mailboxfs/mail/connection_budget.h"
@@ -14,8 +15,8 @@
 namespace mailboxfs::cli {
 
 // What all mailboxes share: transport, HTTP, the limit on connections, and one token source
-// for each (endpoint, client, scope). Built by `mount` and `check` alike. Thread-bound while
-// MakeOptions is used; what it hands out is thread-safe.
+// for each client (endpoint, ID, scope, source of the secret). Built by `mount` and `check`
+// alike. Thread-bound while MakeOptions is used; what it hands out is thread-safe.
 class Services {
  public:
   explicit Services(unsigned max_connections);
@@ -36,7 +37,7 @@ class Services {
   std::unique_ptr<net::Connector> connector_;
   std::unique_ptr<net::HttpClient> http_;
   mail::ConnectionBudget budget_;
-  std::map<std::string, std::shared_ptr<oauth::TokenSource>> tokens_by_client_;
+  std::map<std::vector<std::string>, std::shared_ptr<oauth::TokenSource>> tokens_by_client_;
   std::map<std::string, std::shared_ptr<oauth::TokenSource>> tokens_by_account_;
 };
 

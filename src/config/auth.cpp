@@ -4,6 +4,7 @@
 #include <array>
 
 #include "checks.h"
+#include "file_checks.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
@@ -103,12 +104,14 @@ std::string ParseScope(const Node& auth, const Provider& provider) {
   if (!node) return std::string(provider.scope);
   const std::string& scope = node->Text();
   if (HasControlCharacter(scope)) node->Fail("contains a control character; remove it");
-  const std::string_view suffix = provider.scope_suffix;
-  if (scope.size() < suffix.size() || scope.substr(scope.size() - suffix.size()) != suffix) {
-    node->Fail(Format("must end in {} for an application that logs in as itself; write for example {}", suffix,
-                      provider.scope));
+  const auto matches = [&](std::string_view known) { return base::EqualsIgnoreCase(scope, known); };
+  if (provider.scopes.empty() || std::any_of(provider.scopes.begin(), provider.scopes.end(), matches)) return scope;
+  std::string others;
+  for (const std::string_view known : provider.scopes) {
+    if (known != provider.scope) others += Format("{}{}", others.empty() ? "" : ", ", known);
   }
-  return scope;
+  node->Fail(Format("\"{}\" gives no token that opens mailboxes; write {} (or one of {})", Quote(scope), provider.scope,
+                    others));
 }
 
 void ParseClientCredentials(const Node& auth, const Provider& provider, AuthConfig* config) {
@@ -153,7 +156,7 @@ std::optional<std::string> GetCaFile(const Node& node) {
   } catch (const base::Error& error) {
     ca_file->Fail(error.what());
   }
-  const std::string problem = ReadableFileProblem(path);
+  const std::string problem = CertificateFileProblem(path);
   if (!problem.empty()) ca_file->Fail(Format("{}; name a file of certificates in PEM form", problem));
   return path;
 }

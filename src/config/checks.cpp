@@ -1,20 +1,15 @@
 #include "checks.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <limits>
 
 #include "file.h"
 #include "mailboxfs/base/encoding.h"
-#include "mailboxfs/base/error.h"
-#include "mailboxfs/base/fd.h"
 #include "mailboxfs/base/log.h"
 
 namespace mailboxfs::config {
@@ -140,15 +135,6 @@ bool LooksLikeGuid(std::string_view text) {
   return text.size() == kShape.size() && std::equal(text.begin(), text.end(), kShape.begin(), [](char c, char shape) {
            return shape == '-' ? c == '-' : IsHexDigit(c);
          });
-}
-
-std::string ReadableFileProblem(const std::string& path) {
-  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return ErrnoError(base::ErrorKind::kConfig, base::Format("{} cannot be read", path), errno).what();
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return base::Format("{} is no regular file", path);
-  if (status.st_size == 0) return base::Format("{} is empty", path);
-  return {};
 }
 
 }  // namespace mailboxfs::config

@@ -31,7 +31,4 @@ bool HasControlCharacter(std::string_view text);
 // ASCII white space.
 bool HasSpace(std::string_view text);
 
-// Can this regular file be read?
-std::string ReadableFileProblem(const std::string& path);
-
 }  // namespace mailboxfs::config

@@ -5,6 +5,7 @@
 #include "account.h"
 #include "checks.h"
 #include "file.h"
+#include "file_checks.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/tree/names.h"
@@ -58,15 +59,32 @@ std::string ParseDirectory(const std::optional<Node>& section, const BaseDirecto
   return directory;
 }
 
+// The cache may be emptied at any time, and everything in it is taken for its own.
+void SeparateDirectories(const Node& root, const Config& config) {
+  std::string_view how;
+  switch (RelateDirectories(config.state_directory, config.cache_directory)) {
+    case Relation::kApart: return;
+    case Relation::kSame: how = "is the same directory as"; break;
+    case Relation::kFirstInside: how = "is inside"; break;
+    case Relation::kSecondInside: how = "contains"; break;
+  }
+  const std::string problem = Format("{} {} cache.directory, {}", config.state_directory, how, config.cache_directory);
+  constexpr std::string_view kTodo = "keep index and cache apart, the cache may be emptied at any time";
+  const auto given = [&](std::string_view section) {
+    const std::optional<Node> node = root.Get(section);
+    return node ? node->Get("directory") : std::nullopt;
+  };
+  if (const std::optional<Node> state = given("state")) state->Fail(Format("{}; {}", problem, kTodo));
+  given("cache").value_or(root).Fail(Format("the default state.directory {}; {}", problem, kTodo));
+}
+
 void ParseDirectories(const Node& root, Config* config) {
   const std::string id = ConfigurationId(config->path);
   const std::optional<Node> cache = root.Get("cache");
   const std::optional<Node> state = root.Get("state");
   config->cache_directory = ParseDirectory(cache, kCacheBase, id, "cache", root);
   config->state_directory = ParseDirectory(state, kStateBase, id, "state", root);
-  if (config->cache_directory == config->state_directory) {
-    state.value_or(root).Fail("is the same directory as the cache's, which may be emptied at any time; choose another");
-  }
+  SeparateDirectories(root, *config);
   config->cache_size = cache ? ParseCacheSize(*cache) : kDefaultCacheSize;
 }
 

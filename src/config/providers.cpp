@@ -9,6 +9,14 @@ namespace {
 
 constexpr uint16_t kImapsPort = 993;
 
+// With another one, such as Microsoft Graph's, the token comes, but opens no mailbox.
+constexpr std::string_view kMicrosoftScopes[] = {
+    "https://outlook.office365.com/.default",    "https://outlook.office.com/.default",
+    "https://outlook.office365.us/.default",      // GCC High.
+    "https://outlook-dod.office365.us/.default",  // DoD.
+    "https://partner.outlook.cn/.default",        // China.
+};
+
 constexpr Provider kProviders[] = {
     {.name = kDefaultProvider,
      .host = "",
@@ -16,7 +24,7 @@ constexpr Provider kProviders[] = {
      .method = "",
      .token_endpoint = "",
      .scope = "",
-     .scope_suffix = "",
+     .scopes = {},
      .secret_is_never_guid = false,
      .mailboxes_have_at_sign = false},
     {.name = "microsoft365",
@@ -24,8 +32,8 @@ constexpr Provider kProviders[] = {
      .port = kImapsPort,
      .method = "client-credentials",
      .token_endpoint = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
-     .scope = "https://outlook.office365.com/.default",
-     .scope_suffix = "/.default",
+     .scope = kMicrosoftScopes[0],
+     .scopes = kMicrosoftScopes,
      .secret_is_never_guid = true,
      .mailboxes_have_at_sign = true},
 };

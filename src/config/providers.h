@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,9 +15,10 @@ struct Provider {
   std::string_view method;
   std::string_view token_endpoint;
   std::string_view scope;
-  std::string_view scope_suffix;  // A scope must end in it.
-  bool secret_is_never_guid;      // A GUID is the secret's ID, copied by mistake.
-  bool mailboxes_have_at_sign;    // An address is needed, a user name is not enough.
+  // A scope must be one of these, which stand for the provider's clouds; none: any.
+  std::span<const std::string_view> scopes;
+  bool secret_is_never_guid;    // A GUID is the secret's ID, copied by mistake.
+  bool mailboxes_have_at_sign;  // An address is needed, a user name is not enough.
 };
 
 // The provider of accounts that name none.

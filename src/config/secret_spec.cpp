@@ -1,10 +1,8 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include "checks.h"
+#include "file_checks.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
 #include "paths.h"
@@ -13,7 +11,6 @@
 namespace mailboxfs::config {
 
 using base::Error;
-using base::ErrorKind;
 
 namespace {
 
@@ -47,12 +44,10 @@ std::vector<std::string> ParseCommand(const Node& node) {
   // As in a shell, a name without a slash is looked for in PATH.
   if (argv[0].find('/') != std::string::npos) {
     argv[0] = ResolveOrFail(node, argv[0]);
-    if (::access(argv[0].c_str(), X_OK) != 0) {
-      node.Fail(base::ErrnoError(ErrorKind::kConfig, base::Format("{} cannot be run", Quote(argv[0])), errno).what());
-    }
   } else if (HasSpace(argv[0])) {
     node.Fail("is run as it is, not by a shell; write an array such as [\"pass\", \"show\", \"contoso\"]");
   }
+  if (const std::string problem = ProgramProblem(argv[0]); !problem.empty()) node.Fail(problem);
   return argv;
 }
 

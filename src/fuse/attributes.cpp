@@ -40,7 +40,8 @@ fuse_entry_param ToEntry(const tree::Attributes& attributes, const Presentation&
   entry.generation = 0;
   entry.attr = ToStat(attributes, presentation);
   entry.attr_timeout = AttributeTimeout(attributes, presentation);
-  entry.entry_timeout = Seconds(presentation.entry_timeout);
+  // Of what becomes of an alias the kernel is not told.
+  entry.entry_timeout = attributes.alias ? 0 : Seconds(presentation.entry_timeout);
   return entry;
 }
 

@@ -65,8 +65,10 @@ void Loop::Work() noexcept {
   try {
     Serve(quit_, [this] { return quitting_.load(); });
   } catch (...) {
-    base::LogError("a thread that serves the kernel ended: {}", base::CurrentError().what());
-    ended_.Set();
+    // Not an unmount: a backup that runs would see an empty directory and believe it. From a
+    // process that has died the kernel answers ENOTCONN.
+    base::LogError("a thread that serves the kernel failed, which ends the process: {}", base::CurrentError().what());
+    std::abort();
   }
 }
 
@@ -84,9 +86,8 @@ void Loop::Serve(const base::WakeEvent& until, const std::function<bool()>& done
       if (WaitFor(epoll.get(), until.fd())) return;
       continue;
     }
-    if (got <= 0) {
-      // 0: unmounted.
-      if (got < 0) base::LogError("{}", ErrnoError(ErrorKind::kInternal, "reading from /dev/fuse", -got).what());
+    if (got < 0 && got != -ENODEV) throw ErrnoError(ErrorKind::kInternal, "reading from /dev/fuse", -got);
+    if (got <= 0) {  // Unmounted.
       ended_.Set();
       return;
     }

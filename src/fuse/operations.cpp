@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "directory_page.h"
+#include "init_reply.h"
 #include "mailboxfs/base/error.h"
 
 namespace mailboxfs::fuse {
@@ -14,7 +15,8 @@ namespace {
 constexpr unsigned kMaxBackground = 64;
 constexpr base::Duration kStatFsAge = std::chrono::seconds(1);
 constexpr uint64_t kBlock = 4096;
-constexpr size_t kMaxName = 255;  // The kernel lets more through.
+constexpr uint32_t kParallelDirops = 1U << 18U;  // FUSE_PARALLEL_DIROPS of linux/fuse.h.
+constexpr size_t kMaxName = 255;                 // The kernel lets more through.
 // Shown as free where there is no limit, so that nothing warns of a full disk or of no inodes left.
 constexpr uint64_t kPlenty = uint64_t{1} << 30;
 
@@ -37,6 +39,7 @@ void Operations::Init(fuse_conn_info* connection) {
   const unsigned unwanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_SPLICE_READ | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
                             FUSE_CAP_WRITEBACK_CACHE;
   connection->want |= wanted & connection->capable;
+  if ((connection->capable & FUSE_CAP_PARALLEL_DIROPS) != 0) AddToInitReply(kParallelDirops);
   connection->want &= ~unwanted;
   connection->max_background = kMaxBackground;
   initialized_ = true;
@@ -139,17 +142,24 @@ void Operations::Open(Reply reply, tree::Ino ino, const fuse_file_info& info) {
 }
 
 void Operations::FinishOpen(Reply& reply, tree::Ino ino, tree::Tree::Opened& opened, fuse_file_info info) {
+  std::shared_ptr<tree::OpenMessage> told;
   if (opened.size_changed || estimated_.Contains(ino)) {
     // Before the reply: tools take the size from the fstat that follows the open. Attributes
     // only, which touches no page lock, so that it cannot wait for this very open.
-    fuse_lowlevel_notify_inval_inode(session_, ino, -1, 0);
+    const int result = fuse_lowlevel_notify_inval_inode(session_, ino, -1, 0);
     estimated_.Remove(ino);
+    // ENOENT: the kernel has not kept any.
+    if (opened.size_changed && (result == 0 || result == -ENOENT)) told = opened.message;
   }
   info.fh = handles_.Add(std::move(opened.message));
   // Pages of an earlier download must not be mixed with those of a new one.
   info.keep_cache = opened.same_body ? 1 : 0;
   info.direct_io = 0;
-  if (!reply.Open(info)) handles_.Remove(info.fh);
+  if (!reply.Open(info)) {
+    handles_.Remove(info.fh);
+  } else if (told) {
+    told->SizeTold();
+  }
 }
 
 void Operations::Read(Reply reply, tree::Ino ino, size_t size, off_t offset, const fuse_file_info& info) {
@@ -237,7 +247,7 @@ void Operations::StatFs(Reply& reply) {
 }
 
 struct statvfs Operations::ComputeStatFs() {
-  const tree::TreeStatus status = tree_.GetStatus();
+  const tree::SpaceStatus status = tree_.GetSpace();
   const uint64_t used = (status.cache.bytes + kBlock - 1) / kBlock;
   const uint64_t limit = status.cache.limit / kBlock;
   const uint64_t free = status.cache.limit == 0 ? kPlenty : limit > used ? limit - used : 1;

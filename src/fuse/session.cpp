@@ -13,6 +13,7 @@
 
 #include "error_log.h"
 #include "in_flight.h"
+#include "init_reply.h"
 #include "libfuse_log.h"
 #include "loop.h"
 #include "mailboxfs/base/error.h"
@@ -112,7 +113,7 @@ void SessionImpl::Mount() {
   const auto fail = [&] {
     const std::string said = capture.text();
     throw Error(ErrorKind::kConfig, base::Format("cannot mount on {}: {}", options_.mountpoint,
-                                                 said.empty() ? "libfuse gave no reason" : said));
+                                                 said.empty() ? "see fusermount3's message above" : said));
   };
   session_.reset(fuse_session_new(arguments.get(), &OperationsTable(), sizeof(fuse_lowlevel_ops), operations_.get()));
   if (!session_) fail();
@@ -121,6 +122,7 @@ void SessionImpl::Mount() {
     session_.reset();
     fail();
   }
+  FilterReplies(session_.get());
 }
 
 void SessionImpl::Run(const std::function<void()>& ready) {

@@ -26,6 +26,15 @@ std::string AuthenticateLine(const std::string& tag, const std::string& mechanis
   return line.append("\r\n");
 }
 
+// The password as a LOGIN command has it: quotes in it are escaped, so that an echo differs from it.
+base::Secret AsArgument(const base::Secret& password) {
+  imap::Command command = imap::CommandBuilder("", "").AString(password.Reveal(), false).Finish();
+  std::string& argument = command.pieces.back();
+  base::Secret copy{std::string(argument)};
+  base::WipeMemory(argument.data(), argument.size());
+  return copy;
+}
+
 }  // namespace
 
 std::string Authenticator::OfferedMechanisms() const {
@@ -79,10 +88,12 @@ void Authenticator::LogInWithPassword(const base::Secret& password) {
 }
 
 imap::StatusResponse Authenticator::LogInPlainly(const base::Secret& password) {
+  const base::Secret argument = AsArgument(password);
   Request request;
   request.name = "LOGIN";
   request.secret = true;
   request.hidden = &password;
+  request.hidden_response = &argument;
   request.command = imap::CommandBuilder(connection_.NextTag(), "LOGIN")
                         .AString(connection_.context().options.login.user, false)
                         .AString(password.Reveal(), false)
@@ -122,7 +133,8 @@ imap::StatusResponse Authenticator::AuthenticateOnce(const Mechanism& mechanism,
       return mechanism.response;
     }
     failure_ = imap::DescribeFailureChallenge(text);
-    if (mechanism.secret != nullptr) failure_ = base::Redact(std::move(failure_), *mechanism.secret);
+    if (mechanism.secret != nullptr) failure_ = WithoutSecret(std::move(failure_), *mechanism.secret);
+    failure_ = WithoutSecret(std::move(failure_), mechanism.response);
     return base::Secret(mechanism.failure_answer);
   };
   return connection_.Run(request);

@@ -53,6 +53,8 @@ void Backoff::OnFailure(const base::Error& error, base::Duration pause) {
 }
 
 void Backoff::OnSuccess() {
+  // What was under way when the server asked for the pause does not end it.
+  if (Active() && error_->kind() == base::ErrorKind::kThrottled) return;
   failures_ = 0;
   error_.reset();
 }

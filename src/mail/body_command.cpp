@@ -1,5 +1,6 @@
 #include "mail/body_command.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "mail/refusal.h"
@@ -51,8 +52,7 @@ void BodyCommand::Run() {
   request.body = this;
   request.on_data = [this](const imap::UntaggedData& data) {
     if (const auto* fetch = std::get_if<imap::FetchData>(&data)) OnFetch(*fetch);
-    // Numbers mean other messages from here on.
-    if (std::holds_alternative<imap::ExpungeData>(data)) uid_of_sequence_.clear();
+    if (const auto* expunge = std::get_if<imap::ExpungeData>(&data)) OnExpunge(expunge->sequence);
   };
   const imap::StatusResponse status = connection_.Run(request);
   connection_.wire().SetOctetsAhead(0);
@@ -104,6 +104,16 @@ void BodyCommand::OnFetch(const imap::FetchData& fetch) {
   identified_ = true;
 }
 
+// Numbers mean other messages from here on.
+void BodyCommand::OnExpunge(uint32_t sequence) {
+  uid_of_sequence_.clear();
+  if (body_sequence_ == 0 || identified_) return;
+  if (sequence == body_sequence_) {
+    throw Error(ErrorKind::kProtocol, base::Format("{}, whose body came without its UID, was removed", What()));
+  }
+  if (sequence < body_sequence_) --body_sequence_;
+}
+
 // A body as a quoted string or NIL.
 void BodyCommand::TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section) {
   if (fetch.uid && *fetch.uid != request_.uid) {
@@ -153,7 +163,7 @@ void BodyCommand::DeliverHeldBack() {
 }
 
 bool BodyCommand::Exists() {
-  bool exists = false;
+  bool named = false;
   Request request;
   request.name = "UID FETCH";
   request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH")
@@ -162,11 +172,31 @@ bool BodyCommand::Exists() {
                         .Finish();
   request.on_data = [&](const imap::UntaggedData& data) {
     const auto* fetch = std::get_if<imap::FetchData>(&data);
-    if (fetch != nullptr && fetch->uid == request_.uid) exists = true;
+    if (fetch != nullptr && fetch->uid == request_.uid) named = true;
   };
-  const imap::StatusResponse status = connection_.Run(request);
-  connection_.RequireOk(status, "looking for " + What());
-  return exists;
+  connection_.RequireOk(connection_.Run(request), "looking for " + What());
+  return named || IsFound();
+}
+
+// OK without data proves nothing; a search must be answered, with an empty list if need be.
+bool BodyCommand::IsFound() {
+  bool answered = false;
+  bool found = false;
+  Request request;
+  request.name = "UID SEARCH";
+  request.command =
+      imap::CommandBuilder(connection_.NextTag(), "UID SEARCH").Raw("UID").Raw(std::to_string(request_.uid)).Finish();
+  request.on_data = [&](const imap::UntaggedData& data) {
+    const auto* search = std::get_if<imap::SearchData>(&data);
+    if (search == nullptr) return;
+    answered = true;
+    found = found || std::find(search->numbers.begin(), search->numbers.end(), request_.uid) != search->numbers.end();
+  };
+  connection_.RequireOk(connection_.Run(request), "looking for " + What());
+  if (!answered) {
+    throw Error(ErrorKind::kServer, base::Format("the server does not say whether {} still exists", What()));
+  }
+  return found;
 }
 
 }  // namespace mailboxfs::mail

@@ -28,11 +28,13 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   void OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) override;
   void OnBodyData(std::string_view bytes) override;
   void OnFetch(const imap::FetchData& fetch);
+  void OnExpunge(uint32_t sequence);
   void TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section);
   void Finish(const imap::StatusResponse& status);
   void DeliverHeldBack();
   // Is the message still listed?
   bool Exists();
+  bool IsFound();
   std::string What() const;
 
   Connection& connection_;

@@ -13,6 +13,19 @@ namespace mailboxfs::mail {
 using base::Error;
 using base::ErrorKind;
 
+namespace {
+
+[[noreturn]] void ThrowUnquoted(std::string_view command) {
+  throw Error(ErrorKind::kProtocol, base::Format("the server's answer to {} is not what IMAP allows; it is not quoted, "
+                                                 "because it may contain the login",
+                                                 command));
+}
+
+// Words without data ("* OK Still here") show that the server lives, but not for ever.
+constexpr int kMaxStalls = 5;
+
+}  // namespace
+
 Connection::Connection(std::unique_ptr<net::Transport> transport, const ConnectionContext& context)
     : context_(context),
       number_(context.mailbox.NextConnectionNumber()),
@@ -31,12 +44,14 @@ void Connection::LogCommand(const Request& request, const std::string& tag) cons
   }
 }
 
-// A server may repeat in its refusal what it was sent.
+// A server may repeat in its refusal what it was sent, cut off or quoted in its own way.
 void Connection::Scrub(const Request& request, imap::StatusResponse& status) {
   for (const base::Secret* secret : {request.hidden, request.hidden_response}) {
     if (secret == nullptr) continue;
-    status.text = base::Redact(std::move(status.text), *secret);
-    if (status.code) status.code->argument = base::Redact(std::move(status.code->argument), *secret);
+    status.text = WithoutSecret(std::move(status.text), *secret);
+    if (!status.code) continue;
+    status.code->name = WithoutSecret(std::move(status.code->name), *secret);
+    status.code->argument = WithoutSecret(std::move(status.code->argument), *secret);
   }
 }
 
@@ -52,6 +67,8 @@ imap::StatusResponse Connection::Run(Request& request) {
   } catch (...) {
     // The rest of the answer is still to come and nobody would know whose it is.
     wire_.SetBroken();
+    // What is not IMAP is at times an echo of what was sent; such an error quotes it.
+    if (request.secret && base::CurrentError().kind() == ErrorKind::kProtocol) ThrowUnquoted(request.name);
     throw;
   }
   base::LogDebug("{} #{}: {} {}", context_.options.name, number_, tag, QuoteStatus(status));
@@ -64,6 +81,8 @@ imap::StatusResponse Connection::Run(Request& request) {
 }
 
 imap::StatusResponse Connection::Converse(Request& request, const std::string& tag) {
+  const base::Clock& clock = context_.environment.clock;
+  base::MonoTime useful_at = clock.Now();
   size_t piece = 0;
   SendPiece(request, piece);
   for (;;) {
@@ -71,7 +90,9 @@ imap::StatusResponse Connection::Converse(Request& request, const std::string& t
     if (auto* continuation = std::get_if<imap::ContinuationRequest>(&response)) {
       Answer(request, piece, *continuation);
     } else if (auto* data = std::get_if<imap::UntaggedData>(&response)) {
-      NoteData(*data);
+      const bool asked_for = std::holds_alternative<imap::FetchData>(*data) && !request.fetch_is_news;
+      if (NoteData(*data) && !asked_for) noted_change_ = true;
+      useful_at = clock.Now();
       if (request.on_data) request.on_data(*data);
     } else {
       auto& status = std::get<imap::StatusResponse>(response);
@@ -83,6 +104,11 @@ imap::StatusResponse Connection::Converse(Request& request, const std::string& t
       }
       OnUntaggedStatus(status);
       if (request.on_status) request.on_status(status);
+      if (clock.Now() - useful_at > kMaxStalls * context_.options.timeouts.stall) {
+        throw Error(ErrorKind::kTimeout, base::Format("the server only says that it is still there, but does not "
+                                                      "answer {}",
+                                                      request.name));
+      }
     }
   }
 }
@@ -207,6 +233,7 @@ const Connection::Examined& Connection::Examine(const std::string& folder_id) {
   }
   if (uid_next > UINT32_MAX) uid_next = 0;
   exists_ = *exists;
+  noted_change_ = false;
   examined_ = Examined{folder_id, {static_cast<uint32_t>(*uid_validity), static_cast<uint32_t>(uid_next), *exists}};
   return *examined_;
 }

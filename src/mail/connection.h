@@ -31,8 +31,9 @@ struct ConnectionContext {
 struct Request {
   std::string_view name;  // For people: "UID FETCH".
   imap::Command command;
-  bool secret = false;  // Never shown, wiped after it was sent.
-  // Not to be shown even if the server repeats it; borrowed, may be null.
+  bool fetch_is_news = false;  // FETCH was not asked for: flags have changed.
+  bool secret = false;         // Never shown, wiped after it was sent.
+  // Not to be shown even if the server repeats it or a part of it; borrowed, may be null.
   const base::Secret* hidden = nullptr;
   const base::Secret* hidden_response = nullptr;
   std::function<void(imap::UntaggedData&)> on_data;                   // May move from its argument.
@@ -76,7 +77,9 @@ class Connection {
   void Compress();
 
   // --- Operations -----------------------------------------------------------------------
-  std::vector<model::FolderInfo> ListFolders();
+  // Throws rather than returning a list that lacks one of `known`, ids of folders that could be
+  // opened before, unless the server does not open it any more.
+  std::vector<model::FolderInfo> ListFolders(const std::vector<std::string>& known);
   // EXAMINEs the folder, also if it is open already.
   const Examined& Examine(const std::string& folder_id);
   // EXAMINEs it only if another folder is open.
@@ -93,6 +96,8 @@ class Connection {
   bool Has(std::string_view capability) const;
   const std::vector<std::string>& capabilities() const { return capabilities_; }
   const std::optional<Examined>& examined() const { return examined_; }
+  // Messages in the open folder, as last told.
+  uint32_t exists() const { return exists_; }
   const std::string& greeting() const { return greeting_; }
   const std::string& server() const { return server_; }
   // When the token that this connection was opened with ends.
@@ -113,6 +118,9 @@ class Connection {
   bool NoteData(const imap::UntaggedData& data);
   void OnBye(const imap::StatusResponse& status);
   void LimitGoodbye();
+  std::vector<imap::ListData> List(std::string_view pattern);
+  // True if the server opens it.
+  bool StillOpens(const std::string& folder_id);
   void Deliver(const imap::Response& response, const std::function<void()>& on_change);
 
   ConnectionContext context_;
@@ -127,6 +135,7 @@ class Connection {
   std::string server_;
   std::optional<oauth::AccessToken> token_;
   bool logging_out_ = false;
+  bool noted_change_ = false;  // In the open folder, and not told yet.
 };
 
 }  // namespace mailboxfs::mail

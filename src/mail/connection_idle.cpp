@@ -1,4 +1,6 @@
 // The quiet part of a connection's life: NOOP, IDLE, waiting, LOGOUT.
+#include <utility>
+
 #include "mail/connection.h"
 #include "mail/refusal.h"
 #include "mailboxfs/base/encoding.h"
@@ -6,23 +8,13 @@
 
 namespace mailboxfs::mail {
 
-namespace {
-
-bool IsChange(const imap::UntaggedData& data) {
-  return std::holds_alternative<imap::ExistsData>(data) || std::holds_alternative<imap::ExpungeData>(data) ||
-         std::holds_alternative<imap::FetchData>(data);
-}
-
-}  // namespace
-
 void Connection::Noop(const std::function<void()>& on_change) {
-  bool changed = false;
   Request request;
-  request.on_data = [&changed](const imap::UntaggedData& data) { changed = changed || IsChange(data); };
+  request.fetch_is_news = true;
   request.name = "NOOP";
   request.command = imap::CommandBuilder(NextTag(), "NOOP").Finish();
   RequireOk(Run(request), "keeping the connection alive");
-  if (changed && examined_) on_change();
+  if (std::exchange(noted_change_, false) && examined_) on_change();
 }
 
 void Connection::Deliver(const imap::Response& response, const std::function<void()>& on_change) {
@@ -37,21 +29,19 @@ bool Connection::Idle(const base::Deadline& until, const std::function<void()>& 
   Request request;
   request.name = "IDLE";
   request.command = imap::CommandBuilder(NextTag(), "IDLE").Finish();
-  bool changed = false;
+  request.fetch_is_news = true;
   bool ready = false;
-  // Exchange sends EXISTS before the continuation.
-  request.on_data = [&changed](const imap::UntaggedData& data) { changed = changed || IsChange(data); };
+  // Exchange sends EXISTS before the continuation, mostly with the count that is known.
   request.on_continuation = [&] {
     if (ready) throw base::Error(base::ErrorKind::kProtocol, "the server accepted one IDLE twice");
     ready = true;
-    if (changed) on_change();
-    changed = false;
+    if (std::exchange(noted_change_, false)) on_change();
     WaitIdle(until, on_change);
     if (context_.signals.stop.IsSet()) LimitGoodbye();
     wire_.Send("DONE\r\n");
   };
   const imap::StatusResponse status = Run(request);
-  if (changed) on_change();
+  if (std::exchange(noted_change_, false)) on_change();
   if (ThrottlePause(status) || IsNotConnected(status)) RequireOk(status, "waiting for news");
   return status.condition == imap::Condition::kOk;
 }

@@ -16,6 +16,12 @@ using base::ErrorKind;
 
 // More messages in one folder are a lie that would fill the memory.
 constexpr size_t kMaxMessages = 20'000'000;
+// Servers name messages in order; a number far ahead would allocate memory for nothing.
+constexpr size_t kMaxGap = 100'000;
+// What a name is made of fits into much less.
+constexpr size_t kMaxHeaderOctets = 64 * 1024;
+constexpr size_t kMaxItemOctets = 64 * 1024 * 1024;
+constexpr size_t kItemOctets = 200;  // Of memory, without its header.
 
 }  // namespace
 
@@ -38,18 +44,21 @@ std::string JoinFlags(const std::vector<std::string>& flags) {
   return joined;
 }
 
-FolderListing::FolderListing(uint32_t exists) : expected_(exists) { Resize(exists); }
+FolderListing::FolderListing(uint32_t exists) : expected_(exists) { SetCount(exists); }
 
-void FolderListing::Resize(size_t count) {
+void FolderListing::SetCount(size_t count) {
   if (count > kMaxMessages) {
     throw Error(ErrorKind::kProtocol, base::Format("the server claims {} messages in one folder", count));
   }
-  slots_.resize(count);
+  count_ = count;
 }
 
 void FolderListing::OnFetch(const imap::FetchData& fetch) {
-  if (fetch.sequence == 0) throw Error(ErrorKind::kProtocol, "the server sent a message with the number 0");
-  if (fetch.sequence > slots_.size()) Resize(fetch.sequence);
+  if (fetch.sequence == 0 || fetch.sequence > count_ || fetch.sequence > slots_.size() + kMaxGap) {
+    throw Error(ErrorKind::kProtocol,
+                base::Format("the server sent a message with the number {} of {}", fetch.sequence, count_));
+  }
+  if (fetch.sequence > slots_.size()) slots_.resize(fetch.sequence);
   Message& message = slots_[fetch.sequence - 1];
   if (fetch.uid) {
     if (message.uid != 0 && message.uid != *fetch.uid) {
@@ -65,29 +74,31 @@ void FolderListing::OnFetch(const imap::FetchData& fetch) {
 }
 
 void FolderListing::OnExpunge(uint32_t sequence) {
-  if (sequence == 0 || sequence > slots_.size()) {
-    throw Error(ErrorKind::kProtocol,
-                base::Format("the server removed message number {} of {}", sequence, slots_.size()));
+  if (sequence == 0 || sequence > count_) {
+    throw Error(ErrorKind::kProtocol, base::Format("the server removed message number {} of {}", sequence, count_));
   }
-  slots_.erase(slots_.begin() + (sequence - 1));
+  if (sequence <= slots_.size()) slots_.erase(slots_.begin() + (sequence - 1));
   if (sequence <= expected_) --expected_;
+  --count_;
 }
 
 void FolderListing::OnExists(uint32_t count) {
   // EXISTS never goes down without EXPUNGE (RFC 3501 section 7.3.1).
-  if (count < expected_) {
+  if (count < count_) {
     throw Error(ErrorKind::kProtocol,
-                base::Format("the server's message count fell from {} to {} without a word", expected_, count));
+                base::Format("the server's message count fell from {} to {} without a word", count_, count));
   }
-  if (count > slots_.size()) Resize(count);
+  SetCount(count);
 }
 
 std::vector<FolderListing::Message> FolderListing::Take() {
-  const auto end = slots_.begin() + static_cast<ptrdiff_t>(expected_);
-  const auto missing = std::count_if(slots_.begin(), end, [](const Message& message) { return message.uid == 0; });
+  const size_t reached = std::min(slots_.size(), expected_);
+  const auto unnamed = std::count_if(slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(reached),
+                                     [](const Message& message) { return message.uid == 0; });
+  const size_t missing = expected_ - reached + static_cast<size_t>(unnamed);
   if (missing > 0) {
-    throw Error(ErrorKind::kProtocol, base::Format("the server listed only {} of {} messages",
-                                                   expected_ - static_cast<size_t>(missing), expected_));
+    throw Error(ErrorKind::kProtocol,
+                base::Format("the server listed only {} of {} messages", expected_ - missing, expected_));
   }
   std::vector<Message> messages = std::move(slots_);
   messages.erase(std::remove_if(messages.begin(), messages.end(), [](const Message& m) { return m.uid == 0; }),
@@ -110,6 +121,12 @@ void FetchedItems::OnFetch(imap::FetchData& fetch) {
   for (imap::BodySectionData& section : fetch.sections) {
     if (base::AsciiUpper(std::string_view(section.section).substr(0, 6)) != "HEADER") continue;
     item.header = std::move(section.content).value_or(std::string());
+    if (item.header->size() > kMaxHeaderOctets) item.header->resize(kMaxHeaderOctets);
+    octets_ += item.header->size();
+  }
+  octets_ += kItemOctets;
+  if (octets_ > kMaxItemOctets) {
+    throw Error(ErrorKind::kProtocol, "the server sends more about messages than was asked for");
   }
   if (item.uid) by_uid_[*item.uid] = item;
 }
@@ -122,7 +139,10 @@ void FetchedItems::OnExpunge(uint32_t sequence) {
   by_sequence_ = std::move(shifted);
 }
 
-void FetchedItems::EndCommand() { by_sequence_.clear(); }
+void FetchedItems::EndCommand() {
+  by_sequence_.clear();
+  octets_ = 0;
+}
 
 const FetchedItems::Item* FetchedItems::Find(model::Uid uid) const {
   const auto found = by_uid_.find(uid);

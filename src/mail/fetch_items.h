@@ -40,10 +40,11 @@ class FolderListing {
   std::vector<Message> Take();
 
  private:
-  void Resize(size_t count);
+  void SetCount(size_t count);
 
-  std::vector<Message> slots_;  // Index: sequence number - 1.
-  size_t expected_ = 0;         // The first so many slots were there at the start.
+  std::vector<Message> slots_;  // Index: sequence number - 1. Grows as messages are named.
+  size_t expected_ = 0;         // The first so many messages were there at the start.
+  size_t count_ = 0;            // There are so many now.
 };
 
 // The items of single messages, merged over several responses.
@@ -57,8 +58,10 @@ class FetchedItems {
     std::optional<std::string> header;
     // More than the FLAGS that a server may send on its own.
     bool Answered() const { return size || internal_date || header; }
+    bool Complete() const { return internal_date && header; }
   };
 
+  // Throws Error(kProtocol) when it becomes more than anybody has asked for.
   void OnFetch(imap::FetchData& fetch);
   void OnExpunge(uint32_t sequence);
   // Ends one command: responses of the next one are not merged by sequence number.
@@ -71,6 +74,7 @@ class FetchedItems {
  private:
   std::map<uint32_t, Item> by_sequence_;
   std::map<model::Uid, Item> by_uid_;
+  size_t octets_ = 0;
 };
 
 }  // namespace mailboxfs::mail

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mail/connection.h"
+#include "mail/refusal.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/imap/mailbox_name.h"
@@ -17,6 +18,8 @@ namespace {
 
 // A hostile server shall not fill the memory.
 constexpr size_t kMaxFolders = 200'000;
+constexpr size_t kMaxNameOctets = 64 * 1024 * 1024;
+constexpr size_t kMaxChecked = 16;
 // Deeper names are taken as flat.
 constexpr ptrdiff_t kMaxDepth = 100;
 
@@ -105,24 +108,66 @@ std::vector<model::FolderInfo> BuildFolderList(const std::vector<imap::ListData>
   return builder.Take();
 }
 
-std::vector<model::FolderInfo> Connection::ListFolders() {
+std::vector<imap::ListData> Connection::List(std::string_view pattern) {
   std::vector<imap::ListData> listed;
+  size_t octets = 0;
+  std::string objection;
   Request request;
   request.name = "LIST";
-  request.command = imap::CommandBuilder(NextTag(), "LIST").Raw("\"\" \"*\"").Finish();
-  request.on_data = [&listed](imap::UntaggedData& data) {
+  request.command = imap::CommandBuilder(NextTag(), "LIST").Raw("\"\"").Raw(pattern).Finish();
+  request.on_data = [&](imap::UntaggedData& data) {
     auto* item = std::get_if<imap::ListData>(&data);
     if (item == nullptr) return;
-    if (listed.size() >= kMaxFolders) {
+    octets += item->mailbox.size();
+    if (listed.size() >= kMaxFolders || octets > kMaxNameOctets) {
       throw base::Error(base::ErrorKind::kProtocol, base::Format("the server lists more than {} folders", kMaxFolders));
     }
     listed.push_back(std::move(*item));
   };
+  request.on_status = [&objection](const imap::StatusResponse& status) {
+    if (status.condition != imap::Condition::kOk) objection = QuoteStatus(status);
+  };
   RequireOk(Run(request), "listing the folders");
-  std::vector<model::FolderInfo> folders = BuildFolderList(listed);
+  if (!objection.empty()) {
+    throw base::Error(base::ErrorKind::kServer,
+                      base::Format("the list of folders may not be complete, the server said: {}", objection));
+  }
+  return listed;
+}
+
+bool Connection::StillOpens(const std::string& folder_id) {
+  examined_.reset();
+  Request request;
+  request.name = "EXAMINE";
+  request.command = imap::CommandBuilder(NextTag(), "EXAMINE").AString(folder_id).Finish();
+  const imap::StatusResponse status = Run(request);
+  if (ThrottlePause(status) || IsNotConnected(status) || IsTransient(status)) RequireOk(status, "looking for a folder");
+  return status.condition == imap::Condition::kOk;
+}
+
+std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::string>& known) {
+  std::vector<model::FolderInfo> folders = BuildFolderList(List("\"*\""));
   // INBOX always exists (RFC 3501 section 5.1): an empty answer is not true.
-  if (folders.empty())
+  if (folders.empty()) {
     throw base::Error(base::ErrorKind::kProtocol, "the server listed no folder at all, not even INBOX");
+  }
+  const auto is_inbox = [](const model::FolderInfo& folder) { return imap::IsInbox(folder.id); };
+  if (std::none_of(folders.begin(), folders.end(), is_inbox) && !List("INBOX").empty()) {
+    throw base::Error(base::ErrorKind::kServer, "the server left INBOX out of the list of folders");
+  }
+  std::unordered_set<std::string_view> listed;
+  for (const model::FolderInfo& folder : folders) listed.insert(folder.id);
+  size_t checked = 0;
+  for (const std::string& id : known) {
+    if (listed.contains(id)) continue;
+    // LIST has no count that would tell whether it is complete. A few samples show it.
+    if (++checked > kMaxChecked) break;
+    if (StillOpens(id)) {
+      throw base::Error(
+          base::ErrorKind::kServer,
+          base::Format("the server left the folder {} out of the list of folders, but opens it", base::Printable(id)));
+    }
+  }
   return folders;
 }
 

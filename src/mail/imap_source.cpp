@@ -14,10 +14,11 @@ namespace {
 
 class ListWork final : public Work {
  public:
-  explicit ListWork(model::MailSource::FolderListDone done) : Work("listing the folders", ""), done_(std::move(done)) {}
+  ListWork(std::vector<std::string> known, model::MailSource::FolderListDone done)
+      : Work("listing the folders", ""), known_(std::move(known)), done_(std::move(done)) {}
 
   void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
-    folders_ = connection.ListFolders();
+    folders_ = connection.ListFolders(known_);
   }
   void Done(base::Status status) override {
     if (status) {
@@ -28,6 +29,7 @@ class ListWork final : public Work {
   }
 
  private:
+  const std::vector<std::string> known_;
   const model::MailSource::FolderListDone done_;
   std::vector<model::FolderInfo> folders_;
 };
@@ -82,8 +84,9 @@ class ImapSource final : public model::MailSource {
   ImapSource(const ImapSource&) = delete;
   ImapSource& operator=(const ImapSource&) = delete;
 
-  std::shared_ptr<model::Task> ListFolders(model::Priority priority, FolderListDone done) override {
-    return fetcher_->Submit(std::make_unique<ListWork>(std::move(done)), priority);
+  std::shared_ptr<model::Task> ListFolders(std::vector<std::string> known, model::Priority priority,
+                                           FolderListDone done) override {
+    return fetcher_->Submit(std::make_unique<ListWork>(std::move(known), std::move(done)), priority);
   }
   std::shared_ptr<model::Task> Refresh(const model::RefreshRequest& request, std::shared_ptr<model::RefreshSink> sink,
                                        model::Priority priority, Done done) override {

@@ -26,7 +26,8 @@ std::unique_ptr<Connection> Connect(const ConnectionContext& context) {
       context);
 }
 
-[[noreturn]] void ThrowNotConnected(Connection& connection, const imap::StatusResponse& status) {
+[[noreturn]] void ThrowNotConnected(Connection& connection, const imap::StatusResponse& status, LoginTrace& trace) {
+  trace.not_connected = true;
   connection.wire().SetBroken();
   const ConnectionContext& context = connection.context();
   const unsigned tries = context.mailbox.CountNotConnected();
@@ -40,26 +41,26 @@ std::unique_ptr<Connection> Connect(const ConnectionContext& context) {
 }
 
 // A command whose only use is its answer: Exchange accepts logins to mailboxes it does not open.
-void Probe(Connection& connection) {
+void Probe(Connection& connection, LoginTrace& trace) {
   Request request;
   if (connection.Has("NAMESPACE")) {
     request.name = "NAMESPACE";
     request.command = imap::CommandBuilder(connection.NextTag(), "NAMESPACE").Finish();
     const imap::StatusResponse status = connection.Run(request);
     if (status.condition == imap::Condition::kOk) return;
-    if (IsNotConnected(status)) ThrowNotConnected(connection, status);
+    if (IsNotConnected(status)) ThrowNotConnected(connection, status, trace);
   }
   request.name = "LIST";
   request.command = imap::CommandBuilder(connection.NextTag(), "LIST").Raw("\"\" \"\"").Finish();
   const imap::StatusResponse status = connection.Run(request);
-  if (IsNotConnected(status)) ThrowNotConnected(connection, status);
+  if (IsNotConnected(status)) ThrowNotConnected(connection, status, trace);
   connection.RequireOk(status, "opening the mailbox after the login");
 }
 
-void Prepare(Connection& connection) {
+void Prepare(Connection& connection, LoginTrace& trace) {
   // What was offered before the login says nothing about after it.
   if (!connection.capabilities_current()) connection.RefreshCapabilities();
-  Probe(connection);
+  Probe(connection, trace);
   // An unconnected mailbox answers the first CAPABILITY with BAD, too, and then recovers at times.
   if (!connection.capabilities_current()) connection.RefreshCapabilities();
   connection.Identify();
@@ -75,10 +76,16 @@ base::Status LogIn(Connection& connection, const oauth::AccessToken* token, Logi
   return std::nullopt;
 }
 
-// One attempt. Null: the token was refused, `refusal` says why.
-std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace& trace, base::Status& refusal) {
+struct Refusal {
+  std::optional<oauth::AccessToken> token;
+  base::Status why;
+};
+
+// One attempt. Null: the token was refused, `refusal` says which and why.
+std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace& trace, Refusal& refusal) {
   const Login& login = context.options.login;
   trace.layer = Layer::kConnect;
+  trace.not_connected = false;
   std::unique_ptr<Connection> connection = Connect(context);
   trace.layer = Layer::kGreeting;
   const auto deadline = base::Deadline::After(context.environment.clock, context.options.timeouts.login);
@@ -92,14 +99,12 @@ std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace
     if (login.tokens) token = login.tokens->Get(deadline, context.signals.stop);
     trace.layer = Layer::kLogin;
     connection->DoubtCapabilities();
-    refusal = LogIn(*connection, token ? &*token : nullptr, trace);
-    if (refusal) {
-      if (token) login.tokens->Invalidate(*token);
-      return nullptr;
-    }
+    refusal = {token, LogIn(*connection, token ? &*token : nullptr, trace)};
+    if (refusal.why) return nullptr;
+    if (token) login.tokens->Accepted(*token);
   }
   trace.layer = Layer::kLogin;
-  Prepare(*connection);
+  Prepare(*connection, trace);
   connection->wire().SetLimit(base::Deadline::Never());
   return connection;
 }
@@ -107,11 +112,13 @@ std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace
 }  // namespace
 
 std::unique_ptr<Connection> OpenConnection(const ConnectionContext& context, LoginTrace& trace) {
-  base::Status refusal;
+  Refusal refusal;
   if (std::unique_ptr<Connection> connection = TryOpen(context, trace, refusal)) return connection;
-  base::LogInfo("{}: {}; trying once more with a new token", context.options.name, refusal->what());
+  if (!context.options.login.tokens->Refused(*refusal.token)) throw Error(*refusal.why);
+  base::LogInfo("{}: {}; trying once more with a new token", context.options.name, refusal.why->what());
   if (std::unique_ptr<Connection> connection = TryOpen(context, trace, refusal)) return connection;
-  throw Error(*refusal);
+  // The second token is not to blame for what happened to the first one as well.
+  throw Error(*refusal.why);
 }
 
 }  // namespace mailboxfs::mail

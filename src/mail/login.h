@@ -13,10 +13,11 @@ struct LoginTrace {
   ProbeReport::Layer layer = ProbeReport::Layer::kConnect;  // Being tried.
   std::string greeting;
   std::string mechanism;
+  bool not_connected = false;  // The login was accepted, the mailbox not opened.
 };
 
-// Connects, logs in, and proves that the mailbox really answers. A refused token is replaced
-// and tried once more on a fresh connection. Throws Error: as net::Connector and
+// Connects, logs in, and proves that the mailbox really answers. If a token is refused and the
+// source has another, that is tried once on a fresh connection. Throws Error: as net::Connector and
 // oauth::TokenSource do, kLoginRefused, kUnsupported (no common way to log in), kThrottled
 // (MailboxState knows the pause), kServer (trouble that may pass: try again), kProtocol,
 // kTimeout, kCancelled.

@@ -62,11 +62,23 @@ void ReadFirstMessage(Connection& connection, const std::string& inbox, ProbeRep
   report.first_message_size = sink.size();
 }
 
+// As often as it takes to tell a mailbox that is never opened from one that was not opened this time.
+std::unique_ptr<Connection> OpenWithVerdict(const ConnectionContext& context, LoginTrace& trace) {
+  for (;;) {
+    try {
+      return OpenConnection(context, trace);
+    } catch (const Error& error) {
+      if (!trace.not_connected || error.kind() == ErrorKind::kLoginRefused) throw;
+      base::LogDebug("{}", error.what());
+    }
+  }
+}
+
 void Probe(const ConnectionContext& context, LoginTrace& trace, ProbeReport& report) {
-  const std::unique_ptr<Connection> connection = OpenConnection(context, trace);
+  const std::unique_ptr<Connection> connection = OpenWithVerdict(context, trace);
   report.capabilities = connection->capabilities();
   trace.layer = ProbeReport::Layer::kFolders;
-  const std::vector<model::FolderInfo> folders = connection->ListFolders();
+  const std::vector<model::FolderInfo> folders = connection->ListFolders({});
   report.folders = folders.size();
   const auto inbox = std::find_if(folders.begin(), folders.end(),
                                   [](const model::FolderInfo& folder) { return imap::IsInbox(folder.id); });

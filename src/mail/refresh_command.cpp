@@ -17,6 +17,7 @@ using model::Uid;
 
 constexpr std::string_view kHeaderItems =
     "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
+constexpr std::string_view kDateItems = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
 constexpr size_t kFlagsBatch = 1000;
 // Tag, "UID FETCH", items, CRLF.
 constexpr size_t kCommandOverhead = 160;
@@ -33,6 +34,7 @@ model::MessageInfo MakeInfo(Uid uid, const FetchedItems::Item& item) {
   info.internal_date = item.internal_date.value_or(0);
   info.size_estimate = item.size.value_or(0);
   info.header = item.header.value_or(std::string());
+  info.complete = item.Complete();
   return info;
 }
 
@@ -51,6 +53,8 @@ void RefreshCommand::Run() {
   state_ = connection_.Examine(request_.folder_id).state;
   known_ = sink_.Begin(state_);
   if (!std::is_sorted(known_.begin(), known_.end())) std::sort(known_.begin(), known_.end());
+  const std::vector<Uid> incomplete = sink_.Incomplete();
+  incomplete_.insert(incomplete.begin(), incomplete.end());
   if (Unchanged() || ListTail()) return;
   ListAll();
 }
@@ -60,6 +64,7 @@ void RefreshCommand::BlameInFlight() {
   memory_.progress = false;
   if (memory_.in_flight.size() == 1 && memory_.suspects.contains(memory_.in_flight.front())) {
     memory_.poison.insert(memory_.in_flight.front());
+    ++memory_.poison_in_row;
     base::LogWarning("{}: asking for the header of UID {} in folder {} ends the connection; listed without it",
                      connection_.context().options.name, memory_.in_flight.front(),
                      base::Printable(request_.folder_id));
@@ -107,12 +112,13 @@ bool RefreshCommand::ListTail() {
   }
   // Whatever is said here is right; whether it is all shows in the count.
   if (!fresh.empty()) sink_.Added(fresh);
+  answered_ = !fresh.empty();
   for (const model::MessageInfo& info : fresh) known_.push_back(info.uid);
   return known_.size() == exists;
 }
 
 void RefreshCommand::ListAll() {
-  if (state_.exists == 0) {
+  if (connection_.exists() == 0) {
     if (!known_.empty()) sink_.Vanished(known_);
     return;
   }
@@ -120,7 +126,7 @@ void RefreshCommand::ListAll() {
 }
 
 std::vector<FolderListing::Message> RefreshCommand::FetchListing() {
-  FolderListing listing(state_.exists);
+  FolderListing listing(connection_.exists());
   Request request;
   request.name = "UID FETCH";
   request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH").Raw("1:*").Raw("(UID FLAGS)").Finish();
@@ -146,6 +152,7 @@ void RefreshCommand::Compare(const std::vector<FolderListing::Message>& listing)
       continue;
     }
     ++k;
+    if (incomplete_.contains(message.uid)) fresh.push_back(message);
     if (message.has_flags) updates.push_back({message.uid, message.flags});
   }
   vanished.insert(vanished.end(), known_.begin() + static_cast<ptrdiff_t>(k), known_.end());
@@ -169,6 +176,7 @@ void RefreshCommand::AddMessages(const std::vector<FolderListing::Message>& fres
     AddBatch(all.subspan(start, end - start));
     start = end;
   }
+  SettleSilent();
 }
 
 void RefreshCommand::BetweenBatches() {
@@ -187,28 +195,21 @@ void RefreshCommand::AddBatch(std::span<const FolderListing::Message> batch) {
   }
   FetchedItems items;
   if (!uids.empty()) Gather(uids, items);
-  std::vector<Uid> silent;
-  for (const FolderListing::Message& message : batch) {
-    const FetchedItems::Item* item = items.Find(message.uid);
-    if (item == nullptr || !item->Answered()) silent.push_back(message.uid);
-  }
-  const std::set<Uid> still_there = silent.empty() ? std::set<Uid>() : StillThere(silent);
   std::vector<model::MessageInfo> infos;
   for (const FolderListing::Message& message : batch) {
     const FetchedItems::Item* item = items.Find(message.uid);
-    if (item != nullptr && item->Answered()) {
-      infos.push_back(MakeInfo(message.uid, *item));
-    } else if (still_there.contains(message.uid)) {
-      base::LogWarning("{}: the server tells nothing about UID {} in folder {}; listed without date and subject",
-                       connection_.context().options.name, message.uid, base::Printable(request_.folder_id));
-      infos.push_back(MakeInfo(message.uid, FetchedItems::Item()));
+    if (item == nullptr || !item->Answered()) {
+      silent_.push_back(message);
+      continue;
     }
-    if (!infos.empty() && infos.back().uid == message.uid && infos.back().flags.empty()) {
-      infos.back().flags = message.flags;
-    }
+    infos.push_back(MakeInfo(message.uid, *item));
+    if (infos.back().flags.empty()) infos.back().flags = message.flags;
   }
-  if (!infos.empty()) sink_.Added(infos);
-  memory_.progress = true;
+  if (!infos.empty()) {
+    sink_.Added(infos);
+    answered_ = memory_.progress = true;
+    memory_.poison_in_row = 0;
+  }
   added_ += batch.size();
   sink_.Progress(added_, to_add_);
 }
@@ -219,7 +220,9 @@ void RefreshCommand::Gather(Uids uids, FetchedItems& items) {
   memory_.in_flight.assign(uids.begin(), uids.end());
   bool refused = false;
   for (const std::string& set : imap::FormatUidSets(uids, room)) {
-    refused = FetchHeaders(set, items).condition != imap::Condition::kOk || refused;
+    const imap::StatusResponse status = FetchHeaders(set, items);
+    refused = status.condition != imap::Condition::kOk || refused;
+    refused_for_now_ = refused_for_now_ || IsTransient(status);
   }
   memory_.in_flight.clear();
   std::vector<Uid> missing;
@@ -248,23 +251,66 @@ imap::StatusResponse RefreshCommand::FetchHeaders(const std::string& uid_set, Fe
   return status;
 }
 
-std::set<Uid> RefreshCommand::StillThere(Uids uids) {
-  std::set<Uid> there;
+void RefreshCommand::SettleSilent() {
+  if (silent_.empty()) return;
+  // OK without data proves nothing (Exchange). What a complete, counted listing lacks is gone.
+  if (connection_.Examine(request_.folder_id).state.uid_validity != state_.uid_validity) {
+    throw Error(ErrorKind::kServer, base::Format("the folder {} was replaced while it was being listed",
+                                                 base::Printable(request_.folder_id)));
+  }
+  std::set<Uid> listed;
+  for (const FolderListing::Message& message : FetchListing()) listed.insert(message.uid);
+  std::vector<FolderListing::Message> silent;
+  size_t unheard_of = 0;
+  for (FolderListing::Message& message : silent_) {
+    if (!listed.contains(message.uid)) continue;
+    if (!incomplete_.contains(message.uid)) ++unheard_of;
+    silent.push_back(std::move(message));
+  }
+  // One among others is a message that the server cannot read. All of them, or one with the word
+  // that it may pass, are a server that cannot read now.
+  if (!answered_ && (unheard_of > 1 || (unheard_of == 1 && refused_for_now_))) {
+    throw Error(ErrorKind::kServer,
+                base::Format("the server lists messages in the folder {} but tells nothing about them, {} of {}",
+                             base::Printable(request_.folder_id), unheard_of, to_add_));
+  }
+  if (!silent.empty()) AddIncomplete(silent);
+}
+
+void RefreshCommand::AddIncomplete(const std::vector<FolderListing::Message>& silent) {
+  std::vector<Uid> uids;
+  for (const FolderListing::Message& message : silent) {
+    if (!memory_.poison.contains(message.uid)) uids.push_back(message.uid);
+  }
+  const FetchedItems dates = uids.empty() || memory_.avoid_dates ? FetchedItems() : FetchDates(uids);
+  std::vector<model::MessageInfo> infos;
+  for (const FolderListing::Message& message : silent) {
+    const FetchedItems::Item* item = dates.Find(message.uid);
+    infos.push_back(MakeInfo(message.uid, item != nullptr ? *item : FetchedItems::Item()));
+    infos.back().flags = message.flags;
+    if (incomplete_.contains(message.uid)) continue;
+    base::LogWarning(
+        "{}: the server does not tell the header of UID {} in folder {}; listed without, and asked for again later",
+        connection_.context().options.name, message.uid, base::Printable(request_.folder_id));
+  }
+  sink_.Added(infos);
+}
+
+FetchedItems RefreshCommand::FetchDates(Uids uids) {
+  FetchedItems items;
+  memory_.avoid_dates = true;
   for (const std::string& set :
        imap::FormatUidSets(uids, connection_.context().options.max_command_octets / 2 + kCommandOverhead)) {
     Request request;
     request.name = "UID FETCH";
-    request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH").Raw(set).Raw("(UID FLAGS)").Finish();
-    request.on_data = [&there](const imap::UntaggedData& data) {
-      const auto* fetch = std::get_if<imap::FetchData>(&data);
-      if (fetch != nullptr && fetch->uid) there.insert(*fetch->uid);
-    };
+    request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH").Raw(set).Raw(kDateItems).Finish();
+    request.on_data = [&items](imap::UntaggedData& data) { Collect(data, items); };
     const imap::StatusResponse status = connection_.Run(request);
-    if (ThrottlePause(status) || IsNotConnected(status)) connection_.RequireOk(status, "looking for messages");
-    // Refused: they were listed a moment ago, and a name too many does less harm than one too few.
-    if (status.condition != imap::Condition::kOk) there.insert(uids.begin(), uids.end());
+    items.EndCommand();
+    if (ThrottlePause(status) || IsNotConnected(status)) connection_.RequireOk(status, "listing messages");
   }
-  return there;
+  memory_.avoid_dates = false;
+  return items;
 }
 
 }  // namespace mailboxfs::mail

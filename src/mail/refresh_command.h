@@ -18,11 +18,19 @@ struct RefreshMemory {
   std::vector<model::Uid> in_flight;  // Asked for when the connection broke.
   std::set<model::Uid> suspects;      // To be asked for one by one.
   std::set<model::Uid> poison;        // Not to be asked for any more.
+  unsigned poison_in_row = 0;         // Without any other message's answer in between.
   bool avoid_tail = false;            // The quick look at new mail broke the connection.
+  bool avoid_dates = false;           // So did the question for dates without headers.
   bool progress = false;              // Something was learned in this attempt.
 
-  // Is a further attempt likely to get further?
-  bool MadeProgress() const { return progress || (in_flight.size() == 1 && suspects.contains(in_flight.front())); }
+  // Is a further attempt likely to get further? A server that hangs up at every header shall not be
+  // logged in to once for each message.
+  bool MadeProgress() const {
+    constexpr unsigned kMaxInRow = 3;
+    constexpr size_t kMaxPoison = 20;
+    const bool found_poison = in_flight.size() == 1 && suspects.contains(in_flight.front());
+    return progress || (found_poison && poison_in_row < kMaxInRow && poison.size() < kMaxPoison);
+  }
 };
 
 // Brings one folder up to date (model::MailSource::Refresh) over one connection. Nothing is
@@ -51,8 +59,11 @@ class RefreshCommand {
   // Collects the items of `uids`, halving the set when the server refuses it.
   void Gather(Uids uids, FetchedItems& items);
   imap::StatusResponse FetchHeaders(const std::string& uid_set, FetchedItems& items);
-  // Those of `uids` that still exist.
-  std::set<model::Uid> StillThere(Uids uids);
+  // What becomes of the messages about which nothing was said: the gone are told by a second listing,
+  // the others are listed without date or header. Throws if it is rather the server's trouble.
+  void SettleSilent();
+  void AddIncomplete(const std::vector<FolderListing::Message>& silent);
+  FetchedItems FetchDates(Uids uids);
 
   Connection& connection_;
   const model::RefreshRequest& request_;
@@ -60,7 +71,11 @@ class RefreshCommand {
   RefreshMemory& memory_;
   std::function<void()> between_batches_;
   model::FolderState state_;
-  std::vector<model::Uid> known_;  // Ascending.
+  std::vector<model::Uid> known_;    // Ascending.
+  std::set<model::Uid> incomplete_;  // Of the known.
+  std::vector<FolderListing::Message> silent_;
+  bool answered_ = false;  // The server has told a header in this refresh.
+  bool refused_for_now_ = false;
   uint64_t to_add_ = 0;
   uint64_t added_ = 0;
 };

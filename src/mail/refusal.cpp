@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 #include "mailboxfs/base/encoding.h"
 
@@ -39,6 +40,19 @@ std::optional<base::Duration> SuggestedPause(std::string_view text) {
   return std::chrono::milliseconds(std::clamp<int64_t>(milliseconds, 100, longest));
 }
 
+// Shorter parts of a secret occur in any text and tell little.
+constexpr size_t kTellingOctets = 6;
+
+bool RepeatsPartOf(std::string_view text, const base::Secret& secret) {
+  const std::string lower_text = base::AsciiLower(text);
+  const base::Secret lower_secret(base::AsciiLower(secret.Reveal()));
+  const std::string_view rest = lower_secret.Reveal();
+  for (size_t at = 0; at + kTellingOctets <= rest.size(); ++at) {
+    if (lower_text.find(rest.substr(at, kTellingOctets)) != std::string::npos) return true;
+  }
+  return false;
+}
+
 bool HasCode(const imap::StatusResponse& status, std::string_view name) {
   return status.code && status.code->name == name;
 }
@@ -56,6 +70,12 @@ std::string QuoteStatus(const imap::StatusResponse& status) {
   return quoted;
 }
 
+std::string WithoutSecret(std::string text, const base::Secret& secret) {
+  std::string redacted = base::Redact(std::move(text), secret);
+  if (RepeatsPartOf(redacted, secret)) return "[not quoted: it repeats a part of the login]";
+  return redacted;
+}
+
 std::optional<base::Duration> ThrottlePause(const imap::StatusResponse& status) {
   if (status.condition == imap::Condition::kOk || status.condition == imap::Condition::kPreauth) return std::nullopt;
   // Gmail's daily volume is used up; it comes back after hours.
@@ -65,10 +85,15 @@ std::optional<base::Duration> ThrottlePause(const imap::StatusResponse& status) 
 }
 
 bool IsTransient(const imap::StatusResponse& status) {
+  // RFC 5530: these speak of the login itself, whatever the text suggests.
+  constexpr std::array<std::string_view, 5> kFinalCodes = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED",
+                                                           "PRIVACYREQUIRED", "CONTACTADMIN"};
   constexpr std::array<std::string_view, 4> kCodes = {"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"};
   constexpr std::array<std::string_view, 5> kTexts = {"server unavailable", "too many", "temporar", "try again",
                                                       "maximum number of connections"};
-  return std::any_of(kCodes.begin(), kCodes.end(), [&](std::string_view code) { return HasCode(status, code); }) ||
+  const auto has = [&status](std::string_view code) { return HasCode(status, code); };
+  if (std::any_of(kFinalCodes.begin(), kFinalCodes.end(), has)) return false;
+  return std::any_of(kCodes.begin(), kCodes.end(), has) ||
          std::any_of(kTexts.begin(), kTexts.end(),
                      [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); });
 }

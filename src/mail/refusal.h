@@ -4,6 +4,7 @@
 #include <string>
 
 #include "mailboxfs/base/clock.h"
+#include "mailboxfs/base/secret.h"
 #include "mailboxfs/imap/response.h"
 
 // What a server means by NO, BAD and BYE, as far as it is in the code and the text. All reentrant.
@@ -14,6 +15,8 @@ inline constexpr base::Duration kDefaultPause = std::chrono::seconds(30);
 
 // `NO [UNAVAILABLE] text`, printable, for messages to people.
 std::string QuoteStatus(const imap::StatusResponse& status);
+// The server's words with the secret redacted; none of them if a part of the secret is left in them.
+std::string WithoutSecret(std::string text, const base::Secret& secret);
 // The pause that a throttling answer asks for, at most kLongestPause; nullopt: it is no such answer.
 std::optional<base::Duration> ThrottlePause(const imap::StatusResponse& status);
 // A refusal that says nothing about the login: too many connections, server trouble (RFC 5530).

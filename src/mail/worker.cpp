@@ -47,7 +47,8 @@ void Worker::Main() {
     if (connection_ == nullptr) {
       if (!fetcher_.AwaitNeed(*this)) return;
       Connect();
-    } else if (Now() >= retire_at_) {
+    } else if (served_ && Now() >= retire_at_) {
+      // Not before it was of use: a token may live no longer than a login takes.
       Close();
     } else if (const Fetcher::JobPtr job = fetcher_.Take(*this, OpenFolder())) {
       RunJob(job);
@@ -84,7 +85,7 @@ void Worker::Connect() {
   base::LogInfo("{}: connected to {} ({})", options.name, options.endpoint.host,
                 trace.mechanism.empty() ? "no login needed" : trace.mechanism);
   connected_at_ = last_job_ = last_command_ = Now();
-  idle_refused_ = false;
+  idle_refused_ = served_ = false;
   const base::MonoTime expires = connection_->token_expires();
   retire_at_ =
       expires == base::MonoTime::max()
@@ -103,6 +104,7 @@ void Worker::RunJob(const Fetcher::JobPtr& job) {
     failure = base::CurrentError();
   }
   last_job_ = last_command_ = Now();
+  served_ = true;
   bool ended = true;
   if (failure) {
     const std::string& name = fetcher_.options().name;

@@ -59,6 +59,7 @@ class Worker final : private Interrupt {
   base::MonoTime connected_at_;
   base::MonoTime retire_at_ = base::MonoTime::max();  // When the token comes to its end.
   base::MonoTime last_job_;
+  bool served_ = false;  // This connection has run a job.
   base::MonoTime last_command_;
   bool idle_refused_ = false;
   Fetcher::JobPtr current_;

@@ -20,9 +20,14 @@ using std::chrono::seconds;
 constexpr seconds kMaxRequest{30};
 constexpr seconds kMaxEarlyRenewal{10};
 constexpr seconds kMaxRenewalMargin{300};
-// Expiry that a token has which the endpoint calls expired already: enough to log in once.
-constexpr seconds kMinLifetime{60};
-constexpr seconds kMaxServerBackoff{60};
+constexpr seconds kMinSession{60};
+// Tokens of a shorter life are used that long: the server may take them still, and else refuses
+// them, whereas a request for each login would storm the endpoint.
+constexpr seconds kMinUse{5};
+constexpr seconds kTrust{60};
+// Most of these failures are one machine's and gone with the next request. What quick requests
+// do not cure is left alone for the minute that Microsoft asks for after a 5xx.
+constexpr std::array<seconds, 4> kServerBackoffs{seconds(1), seconds(2), seconds(4), seconds(60)};
 constexpr seconds kMaxNetworkBackoff{10};  // Networks come back faster than servers.
 
 base::Duration Scale(base::Duration duration, double factor) {
@@ -30,8 +35,8 @@ base::Duration Scale(base::Duration duration, double factor) {
 }
 
 base::Duration Backoff(unsigned failures, ErrorKind kind, double random) {
-  const seconds most = kind == ErrorKind::kServer ? kMaxServerBackoff : kMaxNetworkBackoff;
-  const seconds base = std::min(most, seconds(int64_t{1} << std::min(failures, 16U)));
+  seconds base = std::min(kMaxNetworkBackoff, seconds(int64_t{1} << std::min(failures, 16U)));
+  if (kind == ErrorKind::kServer) base = kServerBackoffs[std::min<size_t>(failures, kServerBackoffs.size() - 1)];
   return Scale(base, 1 + 0.25 * random);
 }
 
@@ -172,16 +177,13 @@ base::Result<AccessToken> CachingTokenSource::Settle(TokenAnswer& answer, base::
   blocked_until_ = base::MonoTime::min();
   last_error_.clear();
   auto& grant = std::get<TokenGrant>(answer);
-  AccessToken token{std::move(grant.value), begun + std::max<base::Duration>(grant.lifetime, kMinLifetime)};
-  if (grant.lifetime <= base::Duration::zero()) {
-    token_.reset();
-    return token;
-  }
-  token.expires = begun + grant.lifetime;
+  dies_at_ = begun + grant.lifetime;
+  usable_until_ = std::max(dies_at_, begun + kMinUse);
   const base::Duration margin = std::min<base::Duration>(kMaxRenewalMargin, grant.lifetime / 10);
-  renew_at_ = token.expires - Scale(margin, 1 + 0.25 * random);
-  token_ = token;
-  return token;
+  renew_at_ = std::max(dies_at_ - Scale(margin, 1 + 0.25 * random), begun + kMinUse);
+  trusted_until_ = std::min(dies_at_, begun + kTrust);
+  token_ = AccessToken{std::move(grant.value), std::max(dies_at_, begun + kMinSession)};
+  return *token_;
 }
 
 void CachingTokenSource::Block(const TokenFailure& failure, double random) {
@@ -198,9 +200,22 @@ Error CachingTokenSource::BlockedError(base::MonoTime now) const {
   return {blocked_by_->kind(), base::Format("{} (not asked again; next try in {} s)", blocked_by_->what(), left)};
 }
 
+void CachingTokenSource::Accepted(const AccessToken& token) {
+  const base::MutexLock lock(mutex_);
+  if (Holds(token)) trusted_until_ = std::min(dies_at_, clock_.Now() + kTrust);
+}
+
+bool CachingTokenSource::Refused(const AccessToken& token) {
+  const base::MutexLock lock(mutex_);
+  if (!Holds(token)) return true;
+  if (clock_.Now() < trusted_until_) return false;
+  token_.reset();
+  return true;
+}
+
 void CachingTokenSource::Invalidate(const AccessToken& token) {
   const base::MutexLock lock(mutex_);
-  if (token_ && token_->value == token.value) token_.reset();
+  if (Holds(token)) token_.reset();
 }
 
 TokenStatus CachingTokenSource::GetStatus() const {
@@ -208,7 +223,7 @@ TokenStatus CachingTokenSource::GetStatus() const {
   const base::MonoTime now = clock_.Now();
   TokenStatus status;
   status.valid = IsValid(now);
-  if (status.valid) status.expires_in_seconds = std::chrono::floor<seconds>(token_->expires - now).count();
+  if (status.valid) status.expires_in_seconds = std::chrono::floor<seconds>(usable_until_ - now).count();
   status.requests = requests_;
   status.last_error = last_error_;
   return status;

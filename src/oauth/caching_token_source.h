@@ -27,6 +27,8 @@ class CachingTokenSource final : public TokenSource {
   ~CachingTokenSource() override;
 
   AccessToken Get(const base::Deadline& deadline, const base::WakeEvent& wake) override;
+  void Accepted(const AccessToken& token) override;
+  bool Refused(const AccessToken& token) override;
   void Invalidate(const AccessToken& token) override;
   TokenStatus GetStatus() const override;
 
@@ -40,7 +42,8 @@ class CachingTokenSource final : public TokenSource {
                   bool& left) const;
   base::Result<AccessToken> Settle(TokenAnswer& answer, base::MonoTime begun, double random) REQUIRES(mutex_);
   void Block(const TokenFailure& failure, double random) REQUIRES(mutex_);
-  bool IsValid(base::MonoTime now) const REQUIRES(mutex_) { return token_ && now < token_->expires; }
+  bool IsValid(base::MonoTime now) const REQUIRES(mutex_) { return token_ && now < usable_until_; }
+  bool Holds(const AccessToken& token) const REQUIRES(mutex_) { return token_ && token_->value == token.value; }
   base::Error BlockedError(base::MonoTime now) const REQUIRES(mutex_);
 
   const TokenRequest request_;
@@ -50,7 +53,11 @@ class CachingTokenSource final : public TokenSource {
   mutable base::Mutex mutex_;
   std::shared_ptr<Flight> flight_ GUARDED_BY(mutex_);
   std::optional<AccessToken> token_ GUARDED_BY(mutex_);
+  base::MonoTime usable_until_ GUARDED_BY(mutex_);
   base::MonoTime renew_at_ GUARDED_BY(mutex_);
+  base::MonoTime dies_at_ GUARDED_BY(mutex_);  // By the endpoint's word; may be before `usable_until_`.
+  // Refusals before this are not the token's fault.
+  base::MonoTime trusted_until_ GUARDED_BY(mutex_);
   // Why the endpoint may not be asked before `blocked_until_`.
   std::optional<base::Error> blocked_by_ GUARDED_BY(mutex_);
   base::MonoTime blocked_until_ GUARDED_BY(mutex_) = base::MonoTime::min();

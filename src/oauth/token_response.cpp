@@ -25,7 +25,7 @@ constexpr seconds kDefaultLifetime{3600};
 constexpr seconds kMaxLifetime{30 * 24 * 3600};
 constexpr seconds kRefusalMemory{300};
 constexpr seconds kDefaultThrottle{60};
-constexpr seconds kMaxThrottle{600};
+constexpr seconds kMaxThrottle{24 * 3600};
 
 constexpr std::array<std::string_view, 10> kPermanentErrors = {
     "invalid_client",   "unauthorized_client",    "invalid_grant", "invalid_scope",    "invalid_request",
@@ -174,7 +174,9 @@ TokenFailure ReadFailure(const net::HttpResponse& response, const json::Value& a
   if (!retry_after && response.status == 429) retry_after = kDefaultThrottle;
   if (retry_after) {
     const base::Duration length = std::clamp<base::Duration>(*retry_after, seconds(1), kMaxThrottle);
-    return {Error(ErrorKind::kThrottled, text), Pause::kFixed, length};
+    const auto shown = std::chrono::ceil<seconds>(length).count();
+    return {Error(ErrorKind::kThrottled, base::Format("{}; it asks for a pause of {} s", text, shown)), Pause::kFixed,
+            length};
   }
   return {Error(ErrorKind::kServer, text), Pause::kBackoff, {}};
 }

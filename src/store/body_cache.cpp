@@ -77,21 +77,26 @@ void FileBodyCache::WithLedger(Use use) {
   }
 }
 
-std::shared_ptr<BodyFile> FileBodyCache::Find(uint64_t ino) {
+base::UniqueFd FileBodyCache::OpenFile(uint64_t ino) const {
+  const std::string path = files_.PathOf(ino);
+  base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd && errno != ENOENT) throw base::ErrnoError(ErrorKind::kDisk, "cannot open cached body " + path, errno);
+  return fd;
+}
+
+std::shared_ptr<BodyFile> FileBodyCache::Find(const BodyKey& key) {
   bool verified = false;
   {
     // Before the file is opened: whatever takes its place later is written by this process and
     // verified as well. The other way round, an unverified file could pass with its successor's mark.
     base::MutexLock lock(mutex_);
-    verified = verified_.Contains(ino);
+    verified = verified_.Contains(key.ino);
   }
-  const std::string path = files_.PathOf(ino);
-  base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd && errno != ENOENT) throw base::ErrnoError(ErrorKind::kDisk, "cannot open cached body " + path, errno);
+  base::UniqueFd fd = OpenFile(key.ino);
   std::optional<uint64_t> size;
   if (fd) {
-    size = files_.SizeOfSound(fd.get(), ino, !verified);
-    if (!size) Discard(ino, fd.get());
+    size = SizeOfSound(fd.get(), key, !verified);
+    if (!size) Discard(key.ino, fd.get());
   }
   base::MutexLock lock(mutex_);
   if (!size) {
@@ -99,14 +104,35 @@ std::shared_ptr<BodyFile> FileBodyCache::Find(uint64_t ino) {
     return nullptr;
   }
   ++hits_;
-  verified_.Insert(ino);
-  WithLedger([&]() REQUIRES(mutex_) { ledger_->Touch(ino); });
+  verified_.Insert(key.ino);
+  WithLedger([&]() REQUIRES(mutex_) { ledger_->Touch(key.ino); });
   return std::make_shared<BodyFile>(std::move(fd), *size);
 }
 
-bool FileBodyCache::Contains(uint64_t ino) { return ::access(files_.PathOf(ino).c_str(), F_OK) == 0; }
+std::optional<uint64_t> FileBodyCache::SizeOfSound(int fd, const BodyKey& key, bool check_body) {
+  const std::optional<BodyFooter> footer = files_.ReadFooter(fd, key.ino);
+  if (footer && footer->key.tag != key.tag) {
+    base::LogInfo("cached body {} is of a message that the index no longer knows; removed", files_.PathOf(key.ino));
+    return std::nullopt;
+  }
+  if (footer && (!check_body || IsSound(fd, *footer))) return footer->size;
+  base::LogError("cached body {} is damaged or of another message; removed, it will be fetched again",
+                 files_.PathOf(key.ino));
+  base::MutexLock lock(mutex_);
+  ++corrupt_;
+  return std::nullopt;
+}
 
-std::unique_ptr<BodyWriter> FileBodyCache::Create(uint64_t ino) { return std::make_unique<FileBodyWriter>(*this, ino); }
+bool FileBodyCache::Contains(const BodyKey& key) {
+  const base::UniqueFd fd = OpenFile(key.ino);
+  if (!fd) return false;
+  const std::optional<BodyFooter> footer = files_.ReadFooter(fd.get(), key.ino);
+  return footer && footer->key.tag == key.tag;
+}
+
+std::unique_ptr<BodyWriter> FileBodyCache::Create(const BodyKey& key) {
+  return std::make_unique<FileBodyWriter>(*this, key);
+}
 
 void FileBodyCache::Remove(uint64_t ino) {
   base::MutexLock lock(mutex_);
@@ -133,9 +159,7 @@ CacheStatus FileBodyCache::GetStatus() {
 
 void FileBodyCache::Discard(uint64_t ino, int fd) {
   const std::string path = files_.PathOf(ino);
-  base::LogError("cached body {} is damaged or of another message; removed, it will be fetched again", path);
   base::MutexLock lock(mutex_);
-  ++corrupt_;
   struct stat opened {};
   struct stat named {};
   const bool same = ::fstat(fd, &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_dev == named.st_dev &&
@@ -143,7 +167,7 @@ void FileBodyCache::Discard(uint64_t ino, int fd) {
   // Else somebody has put a new one there, or removed it.
   if (!same) return;
   verified_.Erase(ino);
-  if (::unlink(path.c_str()) != 0) throw base::ErrnoError(ErrorKind::kDisk, "cannot remove damaged " + path, errno);
+  if (::unlink(path.c_str()) != 0) throw base::ErrnoError(ErrorKind::kDisk, "cannot remove cached body " + path, errno);
   WithLedger([&]() REQUIRES(mutex_) { ledger_->Remove(ino); });
 }
 

@@ -74,6 +74,11 @@ bool HashBody(int fd, uint64_t size, Hasher* hasher) {
 
 }  // namespace
 
+bool IsSound(int fd, const BodyFooter& footer) {
+  Hasher hasher;
+  return HashBody(fd, footer.size, &hasher) && hasher.Finish() == footer.body;
+}
+
 uint64_t DiskBytes(const struct stat& status) {
   const uint64_t length = (static_cast<uint64_t>(status.st_size) + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
   return std::max(length, static_cast<uint64_t>(status.st_blocks) * kBlockBytes);
@@ -126,7 +131,7 @@ int BodyFiles::MoveIntoPlace(const std::string& temporary, uint64_t ino) const {
   return std::rename(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
 }
 
-std::optional<uint64_t> BodyFiles::SizeOfSound(int fd, uint64_t ino, bool check_body) const {
+std::optional<BodyFooter> BodyFiles::ReadFooter(int fd, uint64_t ino) const {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || static_cast<uint64_t>(status.st_size) < kFooterBytes) return std::nullopt;
   const uint64_t size = static_cast<uint64_t>(status.st_size) - kFooterBytes;
@@ -135,11 +140,8 @@ std::optional<uint64_t> BodyFiles::SizeOfSound(int fd, uint64_t ino, bool check_
     return std::nullopt;
   }
   const std::optional<BodyFooter> footer = DecodeFooter({bytes.data(), bytes.size()});
-  if (!footer || footer->index != index_ || footer->ino != ino || footer->size != size) return std::nullopt;
-  if (!check_body) return size;
-  Hasher hasher;
-  if (!HashBody(fd, size, &hasher) || hasher.Finish() != footer->body) return std::nullopt;
-  return size;
+  if (!footer || footer->index != index_ || footer->key.ino != ino || footer->size != size) return std::nullopt;
+  return footer;
 }
 
 std::vector<CacheLedger::Entry> BodyFiles::Scan() const {

@@ -28,9 +28,11 @@ class BodyFiles {
   base::UniqueFd CreateTemporary(std::string* path) const;
   // Moves a temporary file into its place, over what is there. 0, or errno.
   int MoveIntoPlace(const std::string& temporary, uint64_t ino) const;
-  // nullopt: the file is not an unharmed body of this inode. With `check_body` all of it is read.
-  std::optional<uint64_t> SizeOfSound(int fd, uint64_t ino, bool check_body) const;
-  BodyFooter FooterFor(uint64_t ino, uint64_t size, const Digest& body) const { return {index_, ino, size, body}; }
+  // nullopt: the file does not end in the sound footer of a body of this index, inode and length.
+  std::optional<BodyFooter> ReadFooter(int fd, uint64_t ino) const;
+  BodyFooter FooterFor(const BodyKey& key, uint64_t size, const Digest& body) const {
+    return {index_, key, size, body};
+  }
 
   // All bodies, the least recently used first as far as file times tell; what cannot be one is removed.
   std::vector<CacheLedger::Entry> Scan() const;
@@ -43,6 +45,9 @@ class BodyFiles {
   const Digest index_;
   bool emptied_ = false;
 };
+
+// Reads all of the body; whether it is what the footer says.
+bool IsSound(int fd, const BodyFooter& footer);
 
 // What a file takes on disk. Some file systems account for blocks only later: not less than its length.
 uint64_t DiskBytes(const struct stat& status);

@@ -8,13 +8,14 @@ namespace mailboxfs::store {
 namespace {
 
 constexpr std::string_view kMagic = "MBFSBODY";
-constexpr uint32_t kFooterVersion = 1;
+constexpr uint32_t kFooterVersion = 2;
 constexpr size_t kVersionAt = 8;
 constexpr size_t kIndexAt = 16;
 constexpr size_t kInoAt = 32;
-constexpr size_t kSizeAt = 40;
-constexpr size_t kBodyAt = 48;
-constexpr size_t kChecksumAt = 64;
+constexpr size_t kTagAt = 40;
+constexpr size_t kSizeAt = 48;
+constexpr size_t kBodyAt = 56;
+constexpr size_t kChecksumAt = 72;
 
 Digest DigestOf(std::string_view bytes) {
   Hasher hasher;
@@ -35,7 +36,8 @@ std::string EncodeFooter(const BodyFooter& footer) {
   bytes.replace(0, kMagic.size(), kMagic);
   StoreLittleEndian(kFooterVersion, bytes.data() + kVersionAt);
   bytes.replace(kIndexAt, footer.index.size(), View(footer.index));
-  StoreLittleEndian(footer.ino, bytes.data() + kInoAt);
+  StoreLittleEndian(footer.key.ino, bytes.data() + kInoAt);
+  StoreLittleEndian(footer.key.tag, bytes.data() + kTagAt);
   StoreLittleEndian(footer.size, bytes.data() + kSizeAt);
   bytes.replace(kBodyAt, footer.body.size(), View(footer.body));
   const Digest checksum = DigestOf({bytes.data(), kChecksumAt});
@@ -49,7 +51,8 @@ std::optional<BodyFooter> DecodeFooter(std::string_view bytes) {
   if (DigestOf(bytes.substr(0, kChecksumAt)) != DigestAt(bytes, kChecksumAt)) return std::nullopt;
   BodyFooter footer;
   footer.index = DigestAt(bytes, kIndexAt);
-  footer.ino = LoadLittleEndian<uint64_t>(bytes.data() + kInoAt);
+  footer.key.ino = LoadLittleEndian<uint64_t>(bytes.data() + kInoAt);
+  footer.key.tag = LoadLittleEndian<uint64_t>(bytes.data() + kTagAt);
   footer.size = LoadLittleEndian<uint64_t>(bytes.data() + kSizeAt);
   footer.body = DigestAt(bytes, kBodyAt);
   return footer;

@@ -41,7 +41,7 @@ base::UniqueFd CreateUnnamedFile() {
 
 }  // namespace
 
-FileBodyWriter::FileBodyWriter(FileBodyCache& cache, uint64_t ino) : cache_(cache), ino_(ino) {
+FileBodyWriter::FileBodyWriter(FileBodyCache& cache, const BodyKey& key) : cache_(cache), key_(key) {
   try {
     fd_ = cache_.files_.CreateTemporary(&path_);
   } catch (const Error& error) {
@@ -126,9 +126,9 @@ std::shared_ptr<BodyFile> FileBodyWriter::Commit() {
   if (!unnamed_) {
     // No fsync: a file that a power failure leaves incomplete fails its check, which costs one
     // download; syncing each of a million small files would cost hours.
-    if (!Write(EncodeFooter(cache_.files_.FooterFor(ino_, written_, hasher_.Finish())))) {
+    if (!Write(EncodeFooter(cache_.files_.FooterFor(key_, written_, hasher_.Finish())))) {
       cache_.NoteDiskFull();
-    } else if (cache_.Enter(path_, fd_.get(), ino_)) {
+    } else if (cache_.Enter(path_, fd_.get(), key_.ino)) {
       path_.clear();
     }
     RemoveTemporaryName();

@@ -17,7 +17,7 @@ class FileBodyCache;
 // a name in $TMPDIR.
 class FileBodyWriter : public BodyWriter {
  public:
-  FileBodyWriter(FileBodyCache& cache, uint64_t ino);
+  FileBodyWriter(FileBodyCache& cache, const BodyKey& key);
   ~FileBodyWriter() override;
   FileBodyWriter(const FileBodyWriter&) = delete;
   FileBodyWriter& operator=(const FileBodyWriter&) = delete;
@@ -36,7 +36,7 @@ class FileBodyWriter : public BodyWriter {
   void RemoveTemporaryName();
 
   FileBodyCache& cache_;
-  const uint64_t ino_;
+  const BodyKey key_;
   base::UniqueFd fd_;
   std::string path_;      // Of the temporary file; empty if it has no name (any more).
   bool unnamed_ = false;  // In $TMPDIR.

@@ -22,9 +22,9 @@ class FileBodyCache : public BodyCache {
   FileBodyCache(const FileBodyCache&) = delete;
   FileBodyCache& operator=(const FileBodyCache&) = delete;
 
-  std::shared_ptr<BodyFile> Find(uint64_t ino) override EXCLUDES(mutex_);
-  bool Contains(uint64_t ino) override;
-  std::unique_ptr<BodyWriter> Create(uint64_t ino) override;
+  std::shared_ptr<BodyFile> Find(const BodyKey& key) override EXCLUDES(mutex_);
+  bool Contains(const BodyKey& key) override;
+  std::unique_ptr<BodyWriter> Create(const BodyKey& key) override;
   void Remove(uint64_t ino) override EXCLUDES(mutex_);
   CacheStatus GetStatus() override EXCLUDES(mutex_);
 
@@ -38,6 +38,12 @@ class FileBodyCache : public BodyCache {
   // Runs `use`, again with a new ledger if the ledger fails.
   template <typename Use>
   void WithLedger(Use use) REQUIRES(mutex_);
+  // Opens the file of an inode; no descriptor if there is none.
+  base::UniqueFd OpenFile(uint64_t ino) const;
+  // nullopt, and logged: the open file is not an unharmed body of `key`. With `check_body` all of it
+  // is read.
+  std::optional<uint64_t> SizeOfSound(int fd, const BodyKey& key, bool check_body) EXCLUDES(mutex_);
+  // Removes the file that was opened as `fd`.
   void Discard(uint64_t ino, int fd) EXCLUDES(mutex_);
   void Evict(uint64_t keep) EXCLUDES(mutex_);
   // Removes a few; whether there is more to do.

@@ -4,6 +4,7 @@
 
 #include "hasher.h"
 #include "little_endian.h"
+#include "mailboxfs/base/log.h"
 #include "schema.h"
 #include "sqlite_index.h"
 
@@ -12,10 +13,12 @@ namespace mailboxfs::store {
 namespace {
 
 constexpr size_t kReaders = 3;
+// More than are given out between two checkpoints of the log: those are what a power failure can take back.
+constexpr int64_t kLostInos = 1'000'000;
 
 // The UID is shown only while it means something: not that of a message that is set aside.
-#define MAILBOXFS_NODE_COLUMNS                         \
-  "ino, parent, kind, name, mtime, size, size_exact, " \
+#define MAILBOXFS_NODE_COLUMNS                              \
+  "ino, parent, kind, name, mtime, size, size_exact, tag, " \
   "CASE WHEN uid_validity = (SELECT f.uid_validity FROM folders f WHERE f.ino = parent) THEN uid ELSE 0 END"
 
 #define MAILBOXFS_FOLDER_COLUMNS                                          \
@@ -31,7 +34,8 @@ Node ReadNode(Statement& row) {
   node.mtime = row.Int(4);
   node.size = row.As<uint64_t>(5);
   node.size_exact = row.Int(6) != 0;
-  node.uid = row.As<model::Uid>(7);
+  node.tag = row.As<uint64_t>(7);
+  node.uid = row.As<model::Uid>(8);
   return node;
 }
 
@@ -76,7 +80,11 @@ std::unique_ptr<Index> Index::Open(const std::string& directory) { return std::m
 SqliteIndex::SqliteIndex(const std::string& directory)
     : lock_((MakePrivateDirectory(directory), DirectoryLock(directory, "lock"))) {
   const std::string path = directory + "/index.db";
-  writer_ = OpenIndexDatabase(path, lock_.last_use_unclean());
+  OpenedIndex opened = OpenIndexDatabase(path, lock_.last_use_unclean());
+  writer_ = std::move(opened.database);
+  if (opened.checked) {
+    last_lost_ino_ = writer_->QueryInt("SELECT seq FROM sqlite_sequence WHERE name = 'nodes'") + kLostInos;
+  }
   id_ = writer_->QueryText("SELECT value FROM meta WHERE key = 'id'");
   match_seed_ = SeedFrom(id_);
   std::vector<std::unique_ptr<Database>> readers;
@@ -85,11 +93,23 @@ SqliteIndex::SqliteIndex(const std::string& directory)
 }
 
 SqliteIndex::~SqliteIndex() {
-  const bool damaged = readers_->damaged() || writer_->damaged();
-  readers_.reset();
-  writer_.reset();
   // If damage was met the next opening must look closely.
-  if (!damaged) lock_.MarkClean();
+  bool clean = !readers_->damaged() && !writer_->damaged();
+  readers_.reset();
+  try {
+    base::MutexLock lock(write_mutex_);
+    SkipLostInos();
+  } catch (const base::Error& error) {
+    base::LogWarning("{}; the index will be checked when it is opened again", error.what());
+    clean = false;
+  }
+  writer_.reset();
+  if (clean) lock_.MarkClean();
+}
+
+void SqliteIndex::SkipLostInos() {
+  if (last_lost_ino_ == 0) return;
+  writer_->Prepare("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'nodes' AND seq < ?1").Bind(last_lost_ino_).Run();
 }
 
 std::optional<Node> SqliteIndex::Get(Ino ino) {
@@ -171,6 +191,15 @@ std::vector<model::Uid> SqliteIndex::Uids(Ino folder) {
   auto reader = readers_->Take();
   return AllOf(reader
                    ->Prepare("SELECT uid FROM nodes INDEXED BY nodes_uid WHERE parent = ?1"
+                             " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1) ORDER BY uid")
+                   .Bind(folder),
+               [](Statement& row) { return row.As<model::Uid>(0); });
+}
+
+std::vector<model::Uid> SqliteIndex::IncompleteUids(Ino folder) {
+  auto reader = readers_->Take();
+  return AllOf(reader
+                   ->Prepare("SELECT uid FROM nodes INDEXED BY nodes_incomplete WHERE parent = ?1 AND complete = 0"
                              " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1) ORDER BY uid")
                    .Bind(folder),
                [](Statement& row) { return row.As<model::Uid>(0); });

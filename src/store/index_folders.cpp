@@ -172,6 +172,7 @@ Ino SqliteIndex::EnsureMailbox(std::string_view key, std::string_view name, int6
   if (ino != 0) {
     writer_->Prepare("UPDATE nodes SET name = ?2 WHERE ino = ?1").Bind(ino).Bind(name).Run();
   } else {
+    SkipLostInos();
     ino = InsertDirectory(*writer_, kRootIno, NodeKind::kMailbox, name, now);
     writer_->Prepare("INSERT INTO mailboxes(ino, key) VALUES(?, ?)").Bind(ino).Bind(key).Run();
   }
@@ -185,6 +186,7 @@ std::vector<Removed> SqliteIndex::ReplaceFolders(Ino mailbox, std::span<const Ne
   if (!writer_->Prepare("SELECT 1 FROM mailboxes WHERE ino = ?").Bind(mailbox).Step()) {
     throw Error(ErrorKind::kInternal, base::Format("inode {} is not a mailbox", mailbox));
   }
+  SkipLostInos();
   FolderReplacement replacement(*writer_, mailbox, now);
   replacement.RemoveAllBut(folders);
   for (const NewFolder& folder : folders) replacement.Put(folder);

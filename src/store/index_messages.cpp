@@ -85,7 +85,7 @@ bool InsertMessage(Database& database, Ino folder, model::UidValidity uid_validi
     database
         .Prepare(
             "INSERT OR IGNORE INTO nodes(parent, kind, mtime, size, uid_validity, uid, name, flags, message_id,"
-            " match_key) VALUES(?, 2, ?, ?, ?, ?, ?, ?, ?, ?)")
+            " match_key, complete) VALUES(?, 2, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .Bind(folder)
         .Bind(message.internal_date)
         .Bind(message.size_estimate)
@@ -95,6 +95,7 @@ bool InsertMessage(Database& database, Ino folder, model::UidValidity uid_validi
         .Bind(message.flags)
         .Bind(message.message_id)
         .BindBlob(match_key)
+        .Bind(message.complete ? 1 : 0)
         .Run();
     return database.Changes() == 1;
   };
@@ -103,6 +104,37 @@ bool InsertMessage(Database& database, Ino folder, model::UidValidity uid_validi
   if (KnowsUid(database, folder, uid_validity, message.uid)) return false;
   if (insert(FreeName(database, folder, message.name, NodeKind::kMessage))) return true;
   throw Error(ErrorKind::kInternal, base::Format("message {} of folder {} could not be added", message.uid, folder));
+}
+
+// If the message is known and incomplete.
+void CompleteMessage(Database& database, Ino folder, model::UidValidity uid_validity, const NewMessage& message,
+                     std::string_view match_key, std::vector<Removed>* completed) {
+  Removed old;
+  {
+    Statement row =
+        database
+            .Prepare("SELECT ino, name FROM nodes WHERE parent = ? AND uid_validity = ? AND uid = ? AND complete = 0")
+            .Bind(folder)
+            .Bind(uid_validity)
+            .Bind(message.uid);
+    if (!row.Step()) return;
+    old = {row.As<Ino>(0), folder, row.Text(1)};
+  }
+  const std::string name =
+      message.name == old.name ? old.name : FreeName(database, folder, message.name, NodeKind::kMessage);
+  database
+      .Prepare(
+          "UPDATE nodes SET name = ?2, mtime = ?3, size = CASE WHEN size_exact THEN size ELSE ?4 END, flags = ?5,"
+          " message_id = ?6, match_key = ?7, complete = 1 WHERE ino = ?1")
+      .Bind(old.ino)
+      .Bind(name)
+      .Bind(message.internal_date)
+      .Bind(message.size_estimate)
+      .Bind(message.flags)
+      .Bind(message.message_id)
+      .BindBlob(match_key)
+      .Run();
+  completed->push_back(std::move(old));
 }
 
 void ChangeMessageCount(Database& database, Ino folder, int64_t by) {
@@ -149,26 +181,36 @@ std::vector<model::Uid> SqliteIndex::BeginListing(Ino folder, model::UidValidity
   return Uids(folder);
 }
 
-void SqliteIndex::AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) {
+std::vector<Removed> SqliteIndex::AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) {
   base::MutexLock lock(write_mutex_);
   Transaction transaction(*writer_);
   const ListingState state = GetListingState(*writer_, folder);
+  SkipLostInos();
   int64_t inserted = 0;
+  std::vector<Removed> completed;
   for (const NewMessage& message : messages) {
-    const Digest match_key = MatchKey(match_seed_, message);
-    if (state.has_aside) {
-      if (KnowsUid(*writer_, folder, state.uid_validity, message.uid)) continue;
-      if (MatchAside(*writer_, folder, state.uid_validity, message, View(match_key))) continue;
+    if (!message.complete) {
+      // No key: all of them look alike.
+      if (InsertMessage(*writer_, folder, state.uid_validity, message, "")) ++inserted;
+      continue;
     }
-    if (InsertMessage(*writer_, folder, state.uid_validity, message, View(match_key))) ++inserted;
+    const Digest match_key = MatchKey(match_seed_, message);
+    if (state.has_aside && !KnowsUid(*writer_, folder, state.uid_validity, message.uid) &&
+        MatchAside(*writer_, folder, state.uid_validity, message, View(match_key))) {
+      continue;
+    }
+    if (InsertMessage(*writer_, folder, state.uid_validity, message, View(match_key))) {
+      ++inserted;
+    } else {
+      CompleteMessage(*writer_, folder, state.uid_validity, message, View(match_key), &completed);
+    }
   }
-  if (inserted != 0) {
-    ChangeMessageCount(*writer_, folder, inserted);
-    // Nobody can have read the folder before its first listing is complete: for programs that
-    // compare the time before and after reading it (tar), that listing changes nothing.
-    if (state.listed) Touch(*writer_, folder, now);
-  }
+  if (inserted != 0) ChangeMessageCount(*writer_, folder, inserted);
+  // Nobody can have read the folder before its first listing is complete: for programs that
+  // compare the time before and after reading it (tar), that listing changes nothing.
+  if (state.listed && (inserted != 0 || !completed.empty())) Touch(*writer_, folder, now);
   transaction.Commit();
+  return completed;
 }
 
 void SqliteIndex::UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) {

@@ -23,6 +23,7 @@ namespace {
 constexpr int64_t kSchemaVersion = 1;
 constexpr int64_t kApplicationId = 0x6d626678;  // "mbfx"
 constexpr size_t kIdBytes = 16;
+constexpr double kMegabyte = 1e6;
 
 // WAL: readers and the writer do not wait for each other, and what is committed survives the
 // death of the process. synchronous=NORMAL: a power failure can lose the last commits, never
@@ -38,7 +39,9 @@ constexpr const char* kConnectionPragmas = R"sql(
 // uid_validity, uid: of messages. A message whose uid_validity is not its folder's is set
 //   aside: it has a row in `aside` too and waits to be matched.
 // match_key: hash of what a message is known by besides its UID: Message-ID, INTERNALDATE, the
-//   size as the server first estimated it, and the header.
+//   size as the server first estimated it, and the header. Empty if it is incomplete.
+// tag: tells the row from another one that has, or had, its number in a copy of this database.
+// complete: 0 if the server told nothing of the message but its UID.
 constexpr const char* kSchema = R"sql(
   CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE nodes(
@@ -53,10 +56,13 @@ constexpr const char* kSchema = R"sql(
     name TEXT NOT NULL,
     flags TEXT,
     message_id TEXT,
-    match_key BLOB);
+    match_key BLOB,
+    tag INTEGER NOT NULL DEFAULT (random()),
+    complete INTEGER NOT NULL DEFAULT 1);
   CREATE UNIQUE INDEX nodes_name ON nodes(parent, name);
   CREATE INDEX nodes_parent ON nodes(parent);
   CREATE UNIQUE INDEX nodes_uid ON nodes(parent, uid_validity, uid) WHERE uid_validity IS NOT NULL;
+  CREATE INDEX nodes_incomplete ON nodes(parent, uid_validity, uid) WHERE complete = 0;
   CREATE TABLE mailboxes(
     ino INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -101,14 +107,17 @@ void CreateSchema(Database& database) {
 }
 
 void CheckSound(Database& database) {
-  base::LogInfo("the last use of {} did not end properly; checking it", database.path());
+  struct stat status {};
+  if (::stat(database.path().c_str(), &status) != 0) status.st_size = 0;
+  base::LogInfo("the last use of {} did not end properly; checking all of its {:.1f} MB, which can take a moment",
+                database.path(), static_cast<double>(status.st_size) / kMegabyte);
   const std::string verdict = database.QueryText("PRAGMA quick_check(1)");
   if (verdict != "ok") {
     throw Error(ErrorKind::kCorrupt, base::Format("database {}: {}", database.path(), base::Printable(verdict)));
   }
 }
 
-std::unique_ptr<Database> OpenChecked(const std::string& path, bool check) {
+OpenedIndex OpenChecked(const std::string& path, bool check) {
   auto database = std::make_unique<Database>(path);
   const int64_t version = database->QueryInt("PRAGMA user_version");
   const int64_t application = database->QueryInt("PRAGMA application_id");
@@ -129,7 +138,7 @@ std::unique_ptr<Database> OpenChecked(const std::string& path, bool check) {
   } else if (check) {
     CheckSound(*database);
   }
-  return database;
+  return {std::move(database), check && !empty};
 }
 
 bool Exists(const std::string& path) {
@@ -148,7 +157,6 @@ void MoveAside(const std::string& path, const Error& reason) {
   if (Exists(path + "-wal") && std::rename((path + "-wal").c_str(), (target + "-wal").c_str()) != 0) {
     throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {}-wal aside", path), errno);
   }
-  ::unlink((path + "-shm").c_str());
   base::LogError(
       "The index is damaged ({}). It was moved to {} and a new one is made: every folder will be listed again and "
       "every "
@@ -158,7 +166,7 @@ void MoveAside(const std::string& path, const Error& reason) {
 
 }  // namespace
 
-std::unique_ptr<Database> OpenIndexDatabase(const std::string& path, bool check) {
+OpenedIndex OpenIndexDatabase(const std::string& path, bool check) {
   try {
     return OpenChecked(path, check);
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -16,6 +17,9 @@ using base::ErrorKind;
 namespace {
 
 constexpr int kBusyTimeoutMillis = 10'000;
+// Keeps other processes out, and so the index of the WAL in memory: its file would have to be made
+// at each opening, which a full disk prevents.
+constexpr const char* kVfs = "unix-excl";
 
 ErrorKind KindOf(int code, int system_errno) {
   switch (code & 0xff) {
@@ -23,7 +27,7 @@ ErrorKind KindOf(int code, int system_errno) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return ErrorKind::kCorrupt;
     case SQLITE_IOERR:
-      // The shared-memory file of the WAL reports a full disk as a plain I/O error.
+      // Syncing and truncating report a full disk as a plain I/O error.
       return system_errno == ENOSPC || system_errno == EDQUOT ? ErrorKind::kDiskFull : ErrorKind::kDisk;
     default: return ErrorKind::kDisk;
   }
@@ -32,8 +36,13 @@ ErrorKind KindOf(int code, int system_errno) {
 // SQLite gives its journals the mode of the database file, and makes that one world-readable
 // unless it exists.
 void CreatePrivateFile(const std::string& path) {
-  const base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) throw base::ErrnoError(ErrorKind::kDisk, "cannot open " + path, errno);
+  // Not opened if it exists: closing it would drop the locks of other connections (fcntl(2)).
+  const base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd) return;
+  int error = errno;
+  struct stat status {};
+  if (error == EEXIST && ::lstat(path.c_str(), &status) == 0) error = S_ISLNK(status.st_mode) ? ELOOP : 0;
+  if (error != 0) throw base::ErrnoError(ErrorKind::kDisk, "cannot open " + path, error);
 }
 
 }  // namespace
@@ -45,7 +54,7 @@ Database::Database(const std::string& path) : path_(path) {
   if (path != ":memory:") CreatePrivateFile(path);
   sqlite3* handle = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, kVfs);
   handle_.reset(handle);
   if (code != SQLITE_OK) Fail(code);
   sqlite3_extended_result_codes(handle, 1);

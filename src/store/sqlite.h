@@ -18,8 +18,8 @@ namespace mailboxfs::store {
 
 class Statement;
 
-// An SQLite connection; closes it. Keeps every statement it ever prepared. Thread-bound.
-// Throws Error: kDiskFull, kCorrupt (also "not a database"), else kDisk.
+// An SQLite connection; closes it. Several to one file in this process, none in another process. Keeps every statement
+// it ever prepared. Thread-bound. Throws Error: kDiskFull, kCorrupt (also "not a database"), else kDisk.
 class Database {
  public:
   // Opens or creates the file at `path` (0600), or a database in memory if it is ":memory:".

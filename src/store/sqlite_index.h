@@ -36,13 +36,14 @@ class SqliteIndex : public Index {
   std::vector<Folder> Folders(Ino mailbox) override;
   std::optional<Mailbox> GetMailbox(Ino mailbox) override;
   std::vector<model::Uid> Uids(Ino folder) override;
+  std::vector<model::Uid> IncompleteUids(Ino folder) override;
   uint64_t CountMessages() override;
 
   Ino EnsureMailbox(std::string_view key, std::string_view name, int64_t now) override;
   std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) override;
 
   std::vector<model::Uid> BeginListing(Ino folder, model::UidValidity uid_validity) override;
-  void AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) override;
+  std::vector<Removed> AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) override;
   void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) override;
   std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) override;
   std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned, int64_t now) override;
@@ -51,6 +52,9 @@ class SqliteIndex : public Index {
   bool SetExactSize(Ino message, uint64_t size) override;
 
  private:
+  // Before rows are added to `nodes`: see last_lost_ino_.
+  void SkipLostInos() REQUIRES(write_mutex_);
+
   DirectoryLock lock_;
   std::string id_;
   // Keyed with the index's id: whoever writes mails cannot compute two that look the same to us.
@@ -58,6 +62,10 @@ class SqliteIndex : public Index {
 
   base::Mutex write_mutex_;
   std::unique_ptr<Database> writer_ PT_GUARDED_BY(write_mutex_);
+  // Up to this one inodes may have been given out before a power failure that made the database
+  // forget them; 0: none. Left out when rows are added rather than at opening, which must work
+  // on a full disk.
+  int64_t last_lost_ino_ GUARDED_BY(write_mutex_) = 0;
   std::unique_ptr<ReaderPool> readers_;
 };
 

@@ -32,8 +32,13 @@ bool HoldsAt(int fd, uint64_t offset, std::string_view bytes) {
 
 }  // namespace
 
-Download::Download(std::shared_ptr<Context> context, std::shared_ptr<MailboxState> mailbox, Ino ino, Hooks hooks)
-    : context_(std::move(context)), mailbox_(std::move(mailbox)), ino_(ino), hooks_(std::move(hooks)) {}
+Download::Download(std::shared_ptr<Context> context, std::shared_ptr<ExactSizes> sizes,
+                   std::shared_ptr<MailboxState> mailbox, const store::BodyKey& key, Hooks hooks)
+    : context_(std::move(context)),
+      sizes_(std::move(sizes)),
+      mailbox_(std::move(mailbox)),
+      key_(key),
+      hooks_(std::move(hooks)) {}
 
 std::string Download::Label() const { return base::Format("downloading message {} of {}", uid_, mailbox_->name); }
 
@@ -134,11 +139,6 @@ std::shared_ptr<store::BodyFile> Download::body() {
   return body_;
 }
 
-bool Download::size_changed() {
-  base::MutexLock lock(mutex_);
-  return size_changed_;
-}
-
 void Download::CheckWanted() {
   base::MutexLock lock(mutex_);
   if (abandoned_ || ended_) throw base::Error(ErrorKind::kCancelled, Label() + ": nobody waits for it any more");
@@ -174,19 +174,18 @@ void Download::Restart(uint64_t size, bool identified) {
   if (writer_) {
     writer_->Reset();
   } else {
-    writer_ = context_->cache.Create(ino_);
+    writer_ = context_->cache.Create(key_);
   }
   if (identified && size > kStreamThreshold) AnswerEarly(size);
 }
 
 void Download::AnswerEarly(uint64_t size) {
   auto partial = std::make_shared<Partial>(Partial{writer_, writer_->fd(), nullptr});
-  const bool changed = context_->index.SetExactSize(ino_, size);
+  sizes_->Learn(key_.ino, size);
   std::vector<std::shared_ptr<Waiter>> openers;
   {
     base::MutexLock lock(mutex_);
     partial_ = std::move(partial);
-    size_changed_ = changed;
     answerable_ = true;
     openers = std::exchange(openers_, {});
     ++open_;  // Until the answers are given.
@@ -264,10 +263,9 @@ std::shared_ptr<store::BodyFile> Download::Complete() {
 }
 
 void Download::SetSize(uint64_t size) {
-  const bool changed = context_->index.SetExactSize(ino_, size);
+  sizes_->Learn(key_.ino, size);
   base::MutexLock lock(mutex_);
   size_ = size;
-  size_changed_ = changed;
 }
 
 void Download::Provide(std::shared_ptr<store::BodyFile> body) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "context.h"
+#include "exact_sizes.h"
 #include "mailboxfs/base/mutex.h"
 #include "waits.h"
 
@@ -27,7 +28,8 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
     std::function<void()> ended;                     // After the waiters were told.
   };
 
-  Download(std::shared_ptr<Context> context, std::shared_ptr<MailboxState> mailbox, Ino ino, Hooks hooks);
+  Download(std::shared_ptr<Context> context, std::shared_ptr<ExactSizes> sizes, std::shared_ptr<MailboxState> mailbox,
+           const store::BodyKey& key, Hooks hooks);
 
   // Of one that has failed after somebody was shown bytes of it, and is still open: makes it ready to
   // be started again, so that what comes must begin with what was shown. False: it is not such a one.
@@ -53,8 +55,6 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   uint64_t size();
   // Null until it is complete.
   std::shared_ptr<store::BodyFile> body();
-  // Did learning the size change what stat shows?
-  bool size_changed();
 
   // Ends it with an error if it has not ended.
   void Fail(const base::Error& error);
@@ -92,8 +92,9 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   std::string Label() const;
 
   const std::shared_ptr<Context> context_;
+  const std::shared_ptr<ExactSizes> sizes_;
   const std::shared_ptr<MailboxState> mailbox_;
-  const Ino ino_;
+  const store::BodyKey key_;
   model::Uid uid_ = 0;
 
   // The source's thread only.
@@ -112,7 +113,6 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   uint64_t visible_ GUARDED_BY(mutex_) = 0;  // Bytes that may be shown.
   bool identified_ GUARDED_BY(mutex_) = false;
   bool answerable_ GUARDED_BY(mutex_) = false;  // Openers need not wait.
-  bool size_changed_ GUARDED_BY(mutex_) = false;
   bool abandoned_ GUARDED_BY(mutex_) = false;
   bool ended_ GUARDED_BY(mutex_) = false;
   base::Status error_ GUARDED_BY(mutex_);

@@ -46,6 +46,12 @@ std::vector<model::Uid> Listing::Begin(const model::FolderState& state) {
   return known;
 }
 
+std::vector<model::Uid> Listing::Incomplete() {
+  std::vector<model::Uid> uids;
+  Guard([&] { uids = context_->index.IncompleteUids(folder_.ino); });
+  return uids;
+}
+
 void Listing::Added(std::span<const model::MessageInfo> messages) {
   Guard([&] {
     std::vector<store::NewMessage> added;
@@ -53,9 +59,12 @@ void Listing::Added(std::span<const model::MessageInfo> messages) {
     for (const model::MessageInfo& message : messages) {
       added.push_back({message.uid, context_->options.names.Format(message), message.flags,
                        model::ParseHeaderFields(message.header).message_id, message.internal_date,
-                       message.size_estimate, message.header});
+                       message.size_estimate, message.header, message.complete});
     }
-    context_->index.AddMessages(folder_.ino, added, context_->WallSeconds());
+    const std::vector<store::Removed> completed =
+        context_->index.AddMessages(folder_.ino, added, context_->WallSeconds());
+    NotifyRemoved(*context_, completed);
+    for (const store::Removed& one : completed) context_->notifier.AttributesChanged(one.ino);
     changed_ = changed_ || !added.empty();
   });
 }

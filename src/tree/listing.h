@@ -29,6 +29,7 @@ class Listing : public model::RefreshSink {
   Listing(std::shared_ptr<Context> context, store::Folder folder, bool full, std::function<void()> give_up);
 
   std::vector<model::Uid> Begin(const model::FolderState& state) override;
+  std::vector<model::Uid> Incomplete() override;
   void Added(std::span<const model::MessageInfo> messages) override;
   void FlagsChanged(std::span<const model::FlagsUpdate> updates) override;
   void Vanished(std::span<const model::Uid> uids) override;

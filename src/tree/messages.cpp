@@ -13,17 +13,20 @@ using base::ErrorKind;
 }  // namespace
 
 Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher)
-    : context_(std::move(context)), refresher_(std::move(refresher)), open_(std::make_shared<OpenTable>()) {}
+    : context_(std::move(context)),
+      refresher_(std::move(refresher)),
+      open_(std::make_shared<OpenTable>()),
+      sizes_(std::make_shared<ExactSizes>(context_->index)) {}
 
 std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folder& folder,
                                      const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,
                                      Tree::Callback<Tree::Opened> callback) {
-  if (const std::shared_ptr<store::BodyFile> body = FindBody(node.ino)) {
+  if (const std::shared_ptr<store::BodyFile> body = FindBody({node.ino, node.tag})) {
     callback(OpenCached(node, mailbox, body));
     return nullptr;
   }
-  if (fetch == Fetch::kAtRead && node.size_exact && !IsDownloading(node.ino) && !open_->SizeChanged(node.ino)) {
-    callback(Tree::Opened{std::make_shared<OpenBody>(open_, ToAttributes(node)), false, false});
+  if (fetch == Fetch::kAtRead && node.size_exact && !IsDownloading(node.ino) && !open_->FindLive(node.ino).download) {
+    callback(Answer(std::make_shared<OpenBody>(open_, ToAttributes(node)), false));
     return nullptr;
   }
   if (folder.listed.uid_validity == 0 || node.uid == 0) {
@@ -45,26 +48,26 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
         }
       });
   bool created = false;
-  std::shared_ptr<Download> download;
+  Running running;
   do {
-    if (download) Forget(node.ino, download.get());
-    download = FindOrCreate(node, mailbox, &created);
-    opening->download = download;
-    if (!download) {
+    if (running.download) Forget(node.ino, running.start);
+    running = FindOrCreate(node, mailbox, &created);
+    opening->download = running.download;
+    if (!running.download) {
       waiter->Finish(ShutDownError());
       return nullptr;
     }
-  } while (!download->AddOpener(waiter));
+  } while (!running.download->AddOpener(waiter));
   if (created) {
-    Launch(download, node.ino, {folder.id, folder.listed.uid_validity, node.uid, node.size});
+    Launch(running.download, {node.ino, node.tag}, {folder.id, folder.listed.uid_validity, node.uid, node.size});
   }
   return waiter->finished() ? nullptr : waiter;
 }
 
-std::shared_ptr<store::BodyFile> Messages::FindBody(Ino ino) {
+std::shared_ptr<store::BodyFile> Messages::FindBody(const store::BodyKey& key) {
   // Asked in any case: it counts as a use.
-  std::shared_ptr<store::BodyFile> cached = context_->cache.Find(ino);
-  const OpenTable::Live live = open_->FindLive(ino);
+  std::shared_ptr<store::BodyFile> cached = context_->cache.Find(key);
+  const OpenTable::Live live = open_->FindLive(key.ino);
   if (live.body) return live.body;
   if (live.download) {
     if (std::shared_ptr<store::BodyFile> body = live.download->body()) return body;
@@ -75,60 +78,62 @@ std::shared_ptr<store::BodyFile> Messages::FindBody(Ino ino) {
 Tree::Opened Messages::OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                                   const std::shared_ptr<store::BodyFile>& body) {
   Attributes attributes = ToAttributes(node);
-  bool changed = false;
-  if (!node.size_exact || node.size != body->size()) changed = context_->index.SetExactSize(node.ino, body->size());
-  // Whoever learned the size first may not have told the kernel yet; telling it twice is harmless.
-  changed = changed || IsDownloading(node.ino) || open_->SizeChanged(node.ino);
+  if (!node.size_exact || node.size != body->size()) sizes_->Learn(node.ino, body->size());
   attributes.size = body->size();
   attributes.size_exact = true;
-  auto message = std::make_shared<OpenBody>(open_, attributes, changed, body);
+  auto message = std::make_shared<OpenBody>(open_, attributes, body);
   message->set_mailbox(mailbox);
-  return {std::move(message), changed, !changed};
+  return Answer(message, true);
 }
 
 Tree::Opened Messages::OpenDownloaded(const Opening& opening) {
   Attributes attributes = opening.attributes;
   attributes.size = opening.download->size();
   attributes.size_exact = true;
-  const bool changed = opening.download->size_changed() || open_->SizeChanged(attributes.ino);
-  auto message = std::make_shared<OpenBody>(open_, attributes, changed, opening.download);
+  auto message = std::make_shared<OpenBody>(open_, attributes, opening.download);
   message->set_mailbox(opening.mailbox);
-  return {std::move(message), changed, false};
+  return Answer(message, false);
 }
 
-std::shared_ptr<Download> Messages::FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
-                                                 bool* created) {
+Tree::Opened Messages::Answer(const std::shared_ptr<OpenBody>& message, bool same_body) {
+  const uint64_t change = sizes_->Untold(message->ino());
+  if (change != 0) message->SetUntold(sizes_, change);
+  return {message, change != 0, same_body && change == 0};
+}
+
+Messages::Running Messages::FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
+                                         bool* created) {
   const OpenTable::Live live = open_->FindLive(node.ino);
   base::MutexLock lock(mutex_);
   *created = false;
-  if (stopped_) return nullptr;
-  std::shared_ptr<Download>& download = downloads_[node.ino];
-  if (download) return download;
+  if (stopped_) return {};
+  Running& running = downloads_[node.ino];
+  if (running.download) return running;
   *created = true;
+  running.start = ++last_start_;
   const auto weak = weak_from_this();
-  // The hooks hold no reference to their download: it must be found again by its address.
-  const auto address = std::make_shared<const Download*>(nullptr);
   Download::Hooks hooks;
   hooks.failed = [weak, node, mailbox](const base::Error& error) {
     if (const auto self = weak.lock()) self->OnFailure(node, mailbox, error);
   };
-  hooks.ended = [weak, ino = node.ino, address] {
-    if (const auto self = weak.lock()) self->Forget(ino, *address);
+  hooks.ended = [weak, ino = node.ino, start = running.start] {
+    if (const auto self = weak.lock()) self->Forget(ino, start);
   };
   if (live.download && live.download->Revive(hooks)) {
-    download = live.download;
+    running.download = live.download;
   } else {
-    download = std::make_shared<Download>(context_, mailbox, node.ino, std::move(hooks));
+    running.download =
+        std::make_shared<Download>(context_, sizes_, mailbox, store::BodyKey{node.ino, node.tag}, std::move(hooks));
   }
-  *address = download.get();
-  return download;
+  return running;
 }
 
-void Messages::Launch(const std::shared_ptr<Download>& download, Ino ino, const model::BodyRequest& request) {
+void Messages::Launch(const std::shared_ptr<Download>& download, const store::BodyKey& key,
+                      const model::BodyRequest& request) {
   // An earlier download may have ended since the cache was looked at.
   try {
-    if (context_->cache.Contains(ino)) {
-      if (std::shared_ptr<store::BodyFile> body = context_->cache.Find(ino)) {
+    if (context_->cache.Contains(key)) {
+      if (std::shared_ptr<store::BodyFile> body = context_->cache.Find(key)) {
         download->Provide(std::move(body));
         return;
       }
@@ -161,12 +166,12 @@ void Messages::OnFailure(const store::Node& node, const std::shared_ptr<MailboxS
   }
 }
 
-void Messages::Forget(Ino ino, const Download* download) {
+void Messages::Forget(Ino ino, uint64_t start) {
   std::shared_ptr<Download> forgotten;  // Dropped after the lock.
   base::MutexLock lock(mutex_);
   const auto found = downloads_.find(ino);
-  if (found == downloads_.end() || found->second.get() != download) return;
-  forgotten = std::move(found->second);
+  if (found == downloads_.end() || found->second.start != start) return;
+  forgotten = std::move(found->second.download);
   downloads_.erase(found);
   lock.Unlock();
 }
@@ -214,7 +219,7 @@ void Messages::Drain() {
   std::vector<std::shared_ptr<Download>> left;
   {
     base::MutexLock lock(mutex_);
-    for (const auto& [ino, download] : downloads_) left.push_back(download);
+    for (const auto& [ino, running] : downloads_) left.push_back(running.download);
   }
   for (const std::shared_ptr<Download>& download : left) download->Fail(ShutDownError());
 }

@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "download.h"
+#include "exact_sizes.h"
 #include "mailboxfs/base/mutex.h"
 #include "open_messages.h"
 #include "refresh.h"
@@ -29,6 +30,7 @@ class Messages : public std::enable_shared_from_this<Messages> {
                              Tree::Callback<ReadSpan> callback);
   // Of a message that is open.
   std::optional<Attributes> OpenAttributes(Ino ino) { return open_->Find(ino); }
+  ExactSizes& sizes() { return *sizes_; }
   uint64_t CountDownloads();
 
   // New waits are answered kCancelled from now on.
@@ -44,25 +46,35 @@ class Messages : public std::enable_shared_from_this<Messages> {
     std::shared_ptr<Download> download;
   };
 
+  // A download may run more than once, and its earlier life's end may come late: each start has
+  // its number.
+  struct Running {
+    std::shared_ptr<Download> download;
+    uint64_t start = 0;
+  };
+
   // What is open already, else what is in the cache.
-  std::shared_ptr<store::BodyFile> FindBody(Ino ino);
+  std::shared_ptr<store::BodyFile> FindBody(const store::BodyKey& key);
   Tree::Opened OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                           const std::shared_ptr<store::BodyFile>& body);
   Tree::Opened OpenDownloaded(const Opening& opening);
+  // The answer; says whether the kernel must be told of the size.
+  Tree::Opened Answer(const std::shared_ptr<OpenBody>& message, bool same_body);
   // The download of this message; `*created` if it has yet to be started. One that broke off and
   // that somebody still has open is revived. Null when stopped.
-  std::shared_ptr<Download> FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
-                                         bool* created);
-  void Launch(const std::shared_ptr<Download>& download, Ino ino, const model::BodyRequest& request);
+  Running FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, bool* created);
+  void Launch(const std::shared_ptr<Download>& download, const store::BodyKey& key, const model::BodyRequest& request);
   void OnFailure(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, const base::Error& error);
-  void Forget(Ino ino, const Download* download);
+  void Forget(Ino ino, uint64_t start);
   bool IsDownloading(Ino ino);
 
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<Refresher> refresher_;
   const std::shared_ptr<OpenTable> open_;
+  const std::shared_ptr<ExactSizes> sizes_;
   base::Mutex mutex_;
-  std::map<Ino, std::shared_ptr<Download>> downloads_ GUARDED_BY(mutex_);
+  std::map<Ino, Running> downloads_ GUARDED_BY(mutex_);
+  uint64_t last_start_ GUARDED_BY(mutex_) = 0;
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
 

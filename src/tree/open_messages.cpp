@@ -4,12 +4,11 @@
 
 namespace mailboxfs::tree {
 
-void OpenTable::Add(const Attributes& attributes, bool size_changed, const std::shared_ptr<store::BodyFile>& body,
+void OpenTable::Add(const Attributes& attributes, const std::shared_ptr<store::BodyFile>& body,
                     const std::shared_ptr<Download>& download) {
   base::MutexLock lock(mutex_);
   Entry& entry = entries_[attributes.ino];
   ++entry.count;
-  entry.size_changed = entry.size_changed || size_changed;
   entry.attributes = attributes;
   if (body) entry.body = body;
   if (download) entry.download = download;
@@ -27,12 +26,6 @@ std::optional<Attributes> OpenTable::Find(Ino ino) {
   return found == entries_.end() ? std::nullopt : std::optional(found->second.attributes);
 }
 
-bool OpenTable::SizeChanged(Ino ino) {
-  base::MutexLock lock(mutex_);
-  const auto found = entries_.find(ino);
-  return found != entries_.end() && found->second.size_changed;
-}
-
 OpenTable::Live OpenTable::FindLive(Ino ino) {
   base::MutexLock lock(mutex_);
   const auto found = entries_.find(ino);
@@ -40,22 +33,21 @@ OpenTable::Live OpenTable::FindLive(Ino ino) {
   return {found->second.body.lock(), found->second.download.lock()};
 }
 
-OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
+OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes,
                    std::shared_ptr<store::BodyFile> body)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), body_(std::move(body)) {
-  table_->Add(attributes, size_changed, body_, nullptr);
+  table_->Add(attributes, body_, nullptr);
 }
 
-OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
-                   std::shared_ptr<Download> download)
+OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, std::shared_ptr<Download> download)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), download_(std::move(download)) {
-  table_->Add(attributes, size_changed, nullptr, download_);
+  table_->Add(attributes, nullptr, download_);
   download_->Open();
 }
 
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size) {
-  table_->Add(attributes, false, nullptr, nullptr);
+  table_->Add(attributes, nullptr, nullptr);
 }
 
 std::shared_ptr<OpenBody> OpenBody::fetched() {

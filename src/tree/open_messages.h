@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "download.h"
+#include "exact_sizes.h"
 #include "mailboxfs/base/mutex.h"
 
 namespace mailboxfs::tree {
@@ -15,13 +16,10 @@ namespace mailboxfs::tree {
 class OpenTable {
  public:
   // At most one of `body` and `download` is set.
-  void Add(const Attributes& attributes, bool size_changed, const std::shared_ptr<store::BodyFile>& body,
+  void Add(const Attributes& attributes, const std::shared_ptr<store::BodyFile>& body,
            const std::shared_ptr<Download>& download);
   void Remove(Ino ino);
   std::optional<Attributes> Find(Ino ino);
-  // Is it open by somebody who was told that its size changed? His reply, and with it the
-  // kernel's new attributes, may not have arrived yet.
-  bool SizeChanged(Ino ino);
   // What somebody has open and may have been shown in part. The kernel keeps one copy of a
   // file's pages for all who have it open, so whoever opens it next must see the same body, even
   // if the cache holds it no longer and the server would make another one of it.
@@ -34,7 +32,6 @@ class OpenTable {
  private:
   struct Entry {
     size_t count = 0;
-    bool size_changed = false;
     Attributes attributes;
     std::weak_ptr<store::BodyFile> body;
     std::weak_ptr<Download> download;
@@ -48,10 +45,8 @@ class OpenTable {
 // compare its times and size (borg) must not download it. Thread-safe.
 class OpenBody : public OpenMessage {
  public:
-  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
-           std::shared_ptr<store::BodyFile> body);
-  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, bool size_changed,
-           std::shared_ptr<Download> download);
+  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, std::shared_ptr<store::BodyFile> body);
+  OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, std::shared_ptr<Download> download);
   // Unread: neither is set until Fetched.
   OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes);
   ~OpenBody() override;
@@ -59,6 +54,14 @@ class OpenBody : public OpenMessage {
   OpenBody& operator=(const OpenBody&) = delete;
 
   uint64_t size() const override { return size_; }
+  void SizeTold() override {
+    if (sizes_) sizes_->Told(ino_, untold_);
+  }
+  // What SizeTold is about.
+  void SetUntold(std::shared_ptr<ExactSizes> sizes, uint64_t change) {
+    sizes_ = std::move(sizes);
+    untold_ = change;
+  }
   Ino ino() const { return ino_; }
   // The open that got the body for this unread one; null before.
   std::shared_ptr<OpenBody> fetched();
@@ -75,6 +78,8 @@ class OpenBody : public OpenMessage {
   const Ino ino_;
   const uint64_t size_;
   std::shared_ptr<MailboxState> mailbox_;
+  std::shared_ptr<ExactSizes> sizes_;
+  uint64_t untold_ = 0;
   const std::shared_ptr<store::BodyFile> body_;
   const std::shared_ptr<Download> download_;
   base::Mutex mutex_;

@@ -181,8 +181,13 @@ void Refresher::Launch(const JobPtr& job) {
 
 std::shared_ptr<model::Task> Refresher::StartFolderList(const JobPtr& job, model::Priority priority) {
   const std::shared_ptr<model::MailSource> source = job->target.mailbox->source;
+  std::vector<std::string> known;
+  for (store::Folder& folder : context_->index.Folders(job->target.ino)) {
+    if (folder.selectable) known.push_back(std::move(folder.id));
+  }
   return source->ListFolders(
-      priority, [weak = weak_from_this(), job](const base::Result<std::vector<model::FolderInfo>>& listed) {
+      std::move(known), priority,
+      [weak = weak_from_this(), job](const base::Result<std::vector<model::FolderInfo>>& listed) {
         const auto self = weak.lock();
         if (!self) return;
         base::Status outcome;

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
+#include "mailboxfs/base/mutex.h"
 #include "messages.h"
 #include "refresh.h"
 #include "status.h"
@@ -20,6 +21,7 @@ using store::NodeKind;
 
 constexpr std::string_view kXattrPrefix = "user.mailboxfs.";
 constexpr size_t kShutdownThreads = 16;
+constexpr base::Duration kCountAge = std::chrono::seconds(10);
 
 base::Error NoSuchInode(Ino ino) {
   return {ErrorKind::kNotFound, base::Format("inode {} does not exist (any more)", ino)};
@@ -27,6 +29,12 @@ base::Error NoSuchInode(Ino ino) {
 
 base::Error NoSuchName(std::string_view name) {
   return {ErrorKind::kNotFound, base::Format("there is no \"{}\" here", base::Printable(name))};
+}
+
+base::Error OtherBody(const OpenBody& open, uint64_t size) {
+  return {ErrorKind::kStale, base::Format("inode {}: the server sends a different body now ({} bytes, {} before); "
+                                          "open the file again",
+                                          open.ino(), size, open.size())};
 }
 
 // A directory that is no longer there, or of a mailbox that is not configured, has no value.
@@ -49,6 +57,7 @@ class TreeImpl : public Tree {
   std::vector<DirEntry> ReadDirectory(Ino directory, Ino after, size_t limit) override;
   Ino ParentOf(Ino directory) override;
   std::optional<std::string> GetXattr(Ino ino, std::string_view name) override;
+  SpaceStatus GetSpace() override;
   TreeStatus GetStatus() override { return BuildStatus(*context_, *refresher_, *messages_); }
 
   std::shared_ptr<Wait> Lookup(Ino parent, std::string_view name, Callback<Attributes> callback) override;
@@ -60,6 +69,8 @@ class TreeImpl : public Tree {
 
  private:
   std::optional<Directory> FindDirectory(Ino ino);
+  // From the index, with what it had no room for.
+  std::optional<store::Node> GetNode(Ino ino);
   Attributes RootAttributes() const { return {store::kRootIno, true, 0, true, root_mtime_}; }
   std::vector<DirEntry> ReadRoot(Ino after, size_t limit);
   // When the list was last complete that says what the directory shows.
@@ -78,13 +89,22 @@ class TreeImpl : public Tree {
   const std::shared_ptr<Messages> messages_;
   int64_t root_mtime_ = 0;
   std::atomic<bool> shut_down_{false};
+
+  base::Mutex space_mutex_;
+  uint64_t message_count_ GUARDED_BY(space_mutex_) = 0;
+  std::optional<base::MonoTime> counted_at_ GUARDED_BY(space_mutex_);
 };
 
 // What the index has under this name, or under the alias that it may be.
-std::optional<store::Node> FindNamed(store::Index& index, Ino parent, std::string_view name) {
-  if (std::optional<store::Node> node = index.Find(parent, name)) return node;
-  const std::optional<model::Uid> uid = ParseUidAlias(name);
-  return uid ? index.FindUid(parent, *uid) : std::nullopt;
+std::optional<Attributes> FindNamed(store::Index& index, ExactSizes& sizes, Ino parent, std::string_view name) {
+  std::optional<store::Node> node = index.Find(parent, name);
+  const std::optional<model::Uid> uid = node ? std::nullopt : ParseUidAlias(name);
+  if (uid) node = index.FindUid(parent, *uid);
+  if (!node) return std::nullopt;
+  sizes.Correct(&*node);
+  Attributes attributes = ToAttributes(*node);
+  attributes.alias = node->name != name;
+  return attributes;
 }
 
 // Gives `make`'s value, or what it throws.
@@ -128,9 +148,15 @@ std::optional<Directory> TreeImpl::FindDirectory(Ino ino) {
   return directory;
 }
 
+std::optional<store::Node> TreeImpl::GetNode(Ino ino) {
+  std::optional<store::Node> node = context_->index.Get(ino);
+  if (node) messages_->sizes().Correct(&*node);
+  return node;
+}
+
 Attributes TreeImpl::GetAttributes(Ino ino) {
   if (ino == store::kRootIno) return RootAttributes();
-  const std::optional<store::Node> node = context_->index.Get(ino);
+  const std::optional<store::Node> node = GetNode(ino);
   if (node && (node->kind != NodeKind::kMailbox || context_->FindMailbox(ino))) return ToAttributes(*node);
   if (const std::optional<Attributes> open = messages_->OpenAttributes(ino)) return *open;
   throw NoSuchInode(ino);
@@ -169,6 +195,7 @@ std::vector<DirEntry> TreeImpl::ReadDirectory(Ino ino, Ino after, size_t limit) 
   }
   std::vector<DirEntry> entries;
   for (store::Node& node : context_->index.List(ino, after, limit)) {
+    messages_->sizes().Correct(&node);
     const Attributes attributes = ToAttributes(node);
     entries.push_back({std::move(node.name), attributes});
   }
@@ -177,19 +204,37 @@ std::vector<DirEntry> TreeImpl::ReadDirectory(Ino ino, Ino after, size_t limit) 
 
 std::optional<std::string> TreeImpl::GetXattr(Ino ino, std::string_view name) {
   if (ino == store::kRootIno) return std::nullopt;
-  const std::optional<store::Node> node = context_->index.Get(ino);
+  const std::optional<store::Node> node = GetNode(ino);
   if (!node && !messages_->OpenAttributes(ino)) throw NoSuchInode(ino);
   if (!node || node->kind != NodeKind::kMessage || !name.starts_with(kXattrPrefix)) return std::nullopt;
   name.remove_prefix(kXattrPrefix.size());
   if (name == "uid") return std::to_string(node->uid);
   if (name == "size_exact") return node->size_exact ? "1" : "0";
-  if (name == "cached") return context_->cache.Contains(ino) ? "1" : "0";
+  if (name == "cached") return context_->cache.Contains({ino, node->tag}) ? "1" : "0";
   if (name != "flags" && name != "message_id") return std::nullopt;
   std::optional<store::MessageDetails> details = context_->index.Details(ino);
   if (!details) return std::nullopt;
   if (name == "flags") return std::move(details->flags);
   if (details->message_id.empty()) return std::nullopt;
   return std::move(details->message_id);
+}
+
+SpaceStatus TreeImpl::GetSpace() {
+  const base::MonoTime now = context_->clock.Now();
+  SpaceStatus space;
+  space.cache = context_->cache.GetStatus();
+  bool count = false;
+  {
+    base::MutexLock lock(space_mutex_);
+    count = !counted_at_ || now - *counted_at_ >= kCountAge;
+    if (count) counted_at_ = now;
+    space.messages = message_count_;
+  }
+  if (!count) return space;
+  space.messages = context_->index.CountMessages();
+  base::MutexLock lock(space_mutex_);
+  message_count_ = space.messages;
+  return space;
 }
 
 Attributes TreeImpl::LookupInRoot(std::string_view name) {
@@ -204,8 +249,7 @@ std::shared_ptr<Wait> TreeImpl::Lookup(Ino parent, std::string_view name, Callba
     if (parent == store::kRootIno) return LookupInRoot(name);
     directory = FindDirectory(parent);
     if (!directory) throw NoSuchInode(parent);
-    const std::optional<store::Node> node = FindNamed(context_->index, parent, name);
-    if (node) return ToAttributes(*node);
+    if (auto found = FindNamed(context_->index, messages_->sizes(), parent, name)) return found;
     const bool message = name.ends_with(kMessageExtension);
     if (!IsPossibleName(name) || (message && !directory->has_messages())) throw NoSuchName(name);
     const Freshness known =
@@ -225,19 +269,20 @@ std::shared_ptr<Wait> TreeImpl::Lookup(Ino parent, std::string_view name, Callba
 std::shared_ptr<Wait> TreeImpl::LookupMissing(const Directory& directory, std::string_view name,
                                               Callback<Attributes> callback) {
   const bool message = name.ends_with(kMessageExtension);
-  return refresher_->Join(message ? directory.messages() : directory.folder_list(),
-                          [context = context_, parent = directory.node.ino, name = std::string(name),
-                           callback = std::move(callback)](const base::Status& error, Waiter::EndedBy by) {
-                            if (error) {
-                              callback(by == Waiter::EndedBy::kCaller ? *error : NotAbsence(*error));
-                              return;
-                            }
-                            callback(ResultOf<Attributes>([&] {
-                              const auto node = FindNamed(context->index, parent, name);
-                              if (!node) throw NoSuchName(name);
-                              return ToAttributes(*node);
-                            }));
-                          });
+  return refresher_->Join(
+      message ? directory.messages() : directory.folder_list(),
+      [context = context_, messages = messages_, parent = directory.node.ino, name = std::string(name),
+       callback = std::move(callback)](const base::Status& error, Waiter::EndedBy by) {
+        if (error) {
+          callback(by == Waiter::EndedBy::kCaller ? *error : NotAbsence(*error));
+          return;
+        }
+        callback(ResultOf<Attributes>([&] {
+          const auto found = FindNamed(context->index, messages->sizes(), parent, name);
+          if (!found) throw NoSuchName(name);
+          return *found;
+        }));
+      });
 }
 
 std::shared_ptr<Wait> TreeImpl::OpenDirectory(Ino ino, Callback<Attributes> callback) {
@@ -306,7 +351,7 @@ std::shared_ptr<Wait> TreeImpl::OpenNow(Ino message, Messages::Fetch fetch, Call
     if (!directory || !directory->folder) throw gone;
     // Read again after the folder: a UID with an older UIDVALIDITY is refused by the server, the
     // other way round it could be another message.
-    node = context_->index.Get(message);
+    node = GetNode(message);
     if (!node) throw gone;
     return messages_->Open(*node, *directory->folder, directory->mailbox, fetch, callback);
   } catch (...) {
@@ -323,6 +368,13 @@ std::shared_ptr<Wait> TreeImpl::Read(const std::shared_ptr<OpenMessage>& message
     std::shared_ptr<OpenBody> fetched = body->fetched();
     if (!fetched) return ReadUnread(body, offset, length, std::move(callback));
     body = std::move(fetched);
+  }
+  if (body->unread() && offset >= body->size()) {
+    const auto node = ResultOf<std::optional<store::Node>>([&] { return GetNode(body->ino()); });
+    if (!node.ok() || (node.value() && node.value()->size != body->size())) {
+      callback(node.ok() ? OtherBody(*body, node.value()->size) : node.error());
+      return nullptr;
+    }
   }
   return messages_->Read(body, offset, length, std::move(callback));
 }
@@ -344,10 +396,7 @@ std::shared_ptr<Wait> TreeImpl::ReadUnread(const std::shared_ptr<OpenBody>& mess
     }
     auto fetched = std::static_pointer_cast<OpenBody>(result.value().message);
     if (fetched->size() != message->size()) {
-      answer(base::Error(ErrorKind::kStale,
-                         base::Format("inode {}: the server sends a different body now ({} bytes, {} before); open "
-                                      "the file again",
-                                      message->ino(), fetched->size(), message->size())));
+      answer(OtherBody(*message, fetched->size()));
       return;
     }
     message->SetFetched(std::move(fetched));

@@ -28,6 +28,13 @@ TEST(MountOptions, DropsWhatIsForFstabOnly) {
   EXPECT_THAT(options.for_fuse, IsEmpty());
 }
 
+TEST(MountOptions, DropsWhatMountPassesOn) {
+  const MountOptions options = ParseMountOptions(
+      {"strictatime,nostrictatime,lazytime,nolazytime,diratime,norelatime,dirsync,silent,loud,iversion,noiversion",
+       "mand,nomand,nosymfollow,symfollow,noowner,nogroup,nousers,user=ada,X-mount.mkdir,X-mount.mkdir=0700"});
+  EXPECT_THAT(options.for_fuse, IsEmpty());
+}
+
 TEST(MountOptions, PassesOnWhatFuseKnowsOnce) {
   EXPECT_THAT(ParseMountOptions({"allow_other,ro", "allow_other"}).for_fuse, ElementsAre("allow_other"));
 }
@@ -45,6 +52,7 @@ TEST(MountOptions, RefusesAutoUnmountAndSaysWhy) { EXPECT_THAT(ErrorOf("auto_unm
 
 TEST(MountOptions, NamesWhatItDoesNotKnow) {
   EXPECT_THAT(ErrorOf("direct_io"), HasSubstr("\"direct_io\""));
+  EXPECT_THAT(ErrorOf("remount"), HasSubstr("\"remount\""));
   EXPECT_THAT(ErrorOf("uid="), HasSubstr("\"uid=\""));
   EXPECT_THAT(ErrorOf("uid=-1"), HasSubstr("uid"));
   EXPECT_THAT(ErrorOf("uid=99999999999"), HasSubstr("uid"));

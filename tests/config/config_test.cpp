@@ -59,7 +59,7 @@ TEST_F(LoadTest, HasDefaultsForTheRest) {
 }
 
 TEST_F(LoadTest, LetsEveryPresetBeOverridden) {
-  Write("ca.pem", "certificate");
+  Write("ca.pem", "Ours:\n-----BEGIN CERTIFICATE-----\n");
   const Config config = LoadText(R"({
     "accounts": { "contoso": {
       "provider": "microsoft365",
@@ -216,6 +216,30 @@ TEST_F(DirectoriesTest, AreBelowVarForRootAndAnErrorForOthers) {
               Path("config.json") +
                   ":1: cache: is missing; there is no default because neither HOME nor "
                   "XDG_CACHE_HOME is set; write { \"directory\": ... }");
+  }
+}
+
+TEST_F(DirectoriesTest, MayHaveNamesThatBeginAlike) {
+  const Config config = LoadText(Replace(kGoodConfig, "\"state\" }", "\"cache-index\" }"));
+  EXPECT_EQ(config.state_directory, Path("cache-index"));
+}
+
+TEST_F(DirectoriesTest, AreKeptApartAlsoWhenOneIsTheDefault) {
+  const std::string default_state = LoadText(Defaults()).state_directory;
+  const std::string path =
+      Write("config.json", Replace(Defaults(), "\"cache\": {}", R"("cache": { "directory": "home" })"));
+  EXPECT_EQ(ErrorOf([&] { Load(path); }), path + ":15: cache.directory: the default state.directory " + default_state +
+                                              " is inside cache.directory, " + Path("home") +
+                                              "; keep index and cache apart, the cache may be emptied at any time");
+}
+
+TEST_F(LoadTest, TakesTheScopesOfAllMicrosoftClouds) {
+  for (const char* host : {"outlook.office365.com", "outlook.office.com", "outlook.office365.us",
+                           "outlook-dod.office365.us", "partner.outlook.cn", "Outlook.Office365.com"}) {
+    const std::string scope = std::string("https://") + host + "/.default";
+    const Config config =
+        LoadText(Replace(kGoodConfig, "\"client_secret\"", "\"scope\": \"" + scope + "\", \"client_secret\""));
+    EXPECT_EQ(config.accounts.at(0).auth.scope, scope);
   }
 }
 

@@ -57,6 +57,21 @@ TEST_F(ExampleTest, IsAGoodConfiguration) {
   EXPECT_GE(config.accounts.at(0).mailboxes.size(), 2U);
 }
 
+// As the steps there leave it: the secret beside the configuration.
+TEST_F(ExampleTest, InTheReadmeIsAGoodConfiguration) {
+  const std::string readme = ReadSource("README.md");
+  const std::string begin = "cat >~/.config/mailboxfs/config.json <<'END'\n";
+  const size_t start = readme.find(begin);
+  ASSERT_NE(start, std::string::npos);
+  const size_t end = readme.find("\nEND\n", start);
+  ASSERT_NE(end, std::string::npos);
+  ASSERT_NE(readme.find("~/.config/mailboxfs/contoso.secret", end), std::string::npos);
+  Write("contoso.secret", "s3cr3t\n");
+  const size_t text = start + begin.size();
+  const Config config = Load(Write("config.json", readme.substr(text, end - text), 0644));
+  EXPECT_EQ(config.accounts.at(0).auth.secret.value, Path("contoso.secret"));
+}
+
 // The page's example is what it says, too.
 TEST_F(ExampleTest, InTheManPageIsAGoodConfiguration) {
   const std::string page = ReadSource("man/mailboxfs.conf.5");

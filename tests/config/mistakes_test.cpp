@@ -187,6 +187,12 @@ TEST_F(MistakesTest, OfImap) {
       {kImap, R"("imap": { "ca_file": "." },)",
        "5: accounts.contoso.imap.ca_file: " + Path(".") +
            " is no regular file; name a file of certificates in PEM form"},
+      {kImap, R"("imap": { "ca_file": "contoso.secret" },)",
+       "5: accounts.contoso.imap.ca_file: " + Path("contoso.secret") +
+           " holds no certificate (-----BEGIN CERTIFICATE-----); name a file of certificates in PEM form"},
+      {kTenant, std::string(kTenant) + R"( "ca_file": "contoso.secret",)",
+       "8: accounts.contoso.auth.ca_file: " + Path("contoso.secret") +
+           " holds no certificate (-----BEGIN CERTIFICATE-----); name a file of certificates in PEM form"},
       {kImap, R"("imap": { "ca_file": "" },)", "5: accounts.contoso.imap.ca_file: is empty; write a path"},
   });
   for (const char* sneaky : {"127.0.0.1.example.org", "128.0.0.1", "127.1", "localhost.example.org", "::2"}) {
@@ -215,10 +221,17 @@ TEST_F(MistakesTest, OfTenantAndClient) {
       {kClientId, R"("client_id": "4f5a ",)",
        "9: accounts.contoso.auth.client_id: contains white space or a control character; write only the application's "
        "(client) ID"},
-      {kTenant, std::string(kTenant) + R"( "scope": "https://outlook.office365.com/IMAP.AccessAsUser.All",)",
-       "8: accounts.contoso.auth.scope: must end in /.default for an application that logs in as itself; write for "
-       "example https://outlook.office365.com/.default"},
   });
+  for (const std::string scope :
+       {"https://outlook.office365.com/IMAP.AccessAsUser.All", "https://graph.microsoft.com/.default", ".default",
+        "https://outlook.office365.com/.default offline_access", "https://outlook.office365.com.example/.default"}) {
+    Expect({{kTenant, std::string(kTenant) + "\"scope\": \"" + scope + "\",",
+             "8: accounts.contoso.auth.scope: \"" + scope +
+                 "\" gives no token that opens mailboxes; write "
+                 "https://outlook.office365.com/.default (or one of https://outlook.office.com/.default, "
+                 "https://outlook.office365.us/.default, https://outlook-dod.office365.us/.default, "
+                 "https://partner.outlook.cn/.default)"}});
+  }
 }
 
 TEST_F(MistakesTest, OfTokenEndpoint) {
@@ -327,8 +340,28 @@ TEST_F(MistakesTest, OfNumbersAndDirectories) {
       {kState, "\"timeouts\": { \"total\": 1e9 }",
        "16: timeouts.total: is 1000000000; write seconds from 0.1 to 86400"},
       {kCache, R"({ "directory": "" })", "15: cache.directory: is empty; write a path"},
-      {kCache, R"({ "directory": "state" })",
-       "16: state: is the same directory as the cache's, which may be emptied at any time; choose another"},
+  });
+}
+
+TEST_F(MistakesTest, OfDirectoriesThatAreNotApart) {
+  std::filesystem::create_directory_symlink(directory(), Path("link"));
+  const auto mistake = [this](const std::string& cache, const std::string& how) {
+    return Mistake{kCache, R"({ "directory": ")" + cache + "\" }",
+                   "16: state.directory: " + Path("state") + " " + how + " cache.directory, " + Path(cache) +
+                       "; keep index and cache apart, the cache may be emptied at any time"};
+  };
+  Expect({
+      mistake("state", "is the same directory as"),
+      mistake("state/", "is the same directory as"),
+      mistake("state//.", "is the same directory as"),
+      mistake("x/../state", "is the same directory as"),
+      mistake("link/state", "is the same directory as"),
+      mistake(".", "is inside"),
+      mistake("state/cache", "contains"),
+      mistake("link//state/a/b/", "contains"),
+      {kCache, R"({ "directory": "/" })",
+       "16: state.directory: " + Path("state") +
+           " is inside cache.directory, /; keep index and cache apart, the cache may be emptied at any time"},
   });
 }
 

@@ -193,6 +193,23 @@ TEST_F(SecretTest, FromACommandWrittenAsAStringIsOneProgram) {
   EXPECT_EQ(LoadError(R"({ "command": [""] })"), empty);
 }
 
+TEST_F(SecretTest, CommandMustBeAProgram) {
+  Write("text", "#!/bin/sh\n", 0600);
+  std::filesystem::create_directories(Path("bin/show"));
+  EXPECT_EQ(LoadError(R"({ "command": ["./text"] })"),
+            ".command: " + Path("./text") + " cannot be run: Permission denied");
+  EXPECT_EQ(LoadError(R"({ "command": ["bin/show"] })"),
+            ".command: " + Path("bin/show") + " cannot be run: Is a directory");
+  EXPECT_EQ(LoadError(R"({ "command": ["/dev/null"] })"), ".command: /dev/null cannot be run: Permission denied");
+  const std::string missing = ".command: there is no program show in PATH; install it, or write its whole path";
+  EXPECT_EQ(LoadError(R"({ "command": ["show"] })"), missing);
+  // Neither a directory nor an unreadable entry hides what comes later in PATH.
+  SetEnvironment("PATH", Path("none") + ":" + Path("bin") + ":" + Path("text") + ":" + Path("later"));
+  EXPECT_EQ(LoadError(R"({ "command": "show" })"), missing);
+  Write("later/show", "#!/bin/sh\necho s3cr3t\n", 0700);
+  EXPECT_EQ(LoadSecret(R"({ "command": "show" })"), "s3cr3t");
+}
+
 TEST_F(SecretTest, CommandMistakesNameThePlace) {
   const Config config = Load(Write("config.json", Replace(kGoodConfig, kSource, R"({ "command": ["true"] })")));
   EXPECT_EQ(ErrorOf([&] { ReadSecret(config.accounts.at(0).auth.secret); }),

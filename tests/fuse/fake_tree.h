@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -59,6 +60,10 @@ class FakeTree final : public tree::Tree {
     base::MutexLock lock(mutex_);
     nodes_[ino].attributes.size = nodes_[ino].message->size();
     nodes_[ino].attributes.size_exact = true;
+  }
+  void SetAlias(tree::Ino ino, const std::string& alias) {
+    base::MutexLock lock(mutex_);
+    nodes_[ino].alias = alias;
   }
   void Remove(tree::Ino ino) {
     base::MutexLock lock(mutex_);
@@ -140,9 +145,14 @@ class FakeTree final : public tree::Tree {
     }
     return true;
   }
-  uint64_t status_calls() {
+  uint64_t space_calls() {
     base::MutexLock lock(mutex_);
-    return status_calls_;
+    return space_calls_;
+  }
+  // How often an open message was said to be told of.
+  int told(tree::Ino ino) {
+    base::MutexLock lock(mutex_);
+    return Find(ino).message->told;
   }
   size_t open_messages() {
     base::MutexLock lock(mutex_);
@@ -183,10 +193,12 @@ class FakeTree final : public tree::Tree {
     return found->second;
   }
 
-  tree::TreeStatus GetStatus() override {
+  tree::TreeStatus GetStatus() override { return {}; }
+
+  tree::SpaceStatus GetSpace() override {
     base::MutexLock lock(mutex_);
-    ++status_calls_;
-    tree::TreeStatus status;
+    ++space_calls_;
+    tree::SpaceStatus status;
     status.cache.bytes = cache_bytes_;
     status.cache.limit = cache_limit_;
     status.messages = static_cast<uint64_t>(
@@ -201,6 +213,11 @@ class FakeTree final : public tree::Tree {
       Check(parent);
       for (const auto& [ino, node] : nodes_) {
         if (node.parent == parent && node.name == name) return node.attributes;
+        if (node.parent == parent && !node.alias.empty() && node.alias == name) {
+          tree::Attributes attributes = node.attributes;
+          attributes.alias = true;
+          return attributes;
+        }
       }
       throw base::Error(base::ErrorKind::kNotFound, name + ": no such message");
     });
@@ -249,8 +266,10 @@ class FakeTree final : public tree::Tree {
       }
     }
     uint64_t size() const override { return size_; }
+    void SizeTold() override { ++told; }
     int fd() const { return fd_.get(); }
     tree::Ino ino = 0;
+    std::atomic<int> told{0};
 
    private:
     base::UniqueFd fd_;
@@ -262,6 +281,7 @@ class FakeTree final : public tree::Tree {
     tree::Ino parent = 0;
     std::string name;
     std::shared_ptr<Message> message;
+    std::string alias{};
   };
 
   class FakeWait : public tree::Wait, public std::enable_shared_from_this<FakeWait> {
@@ -353,7 +373,7 @@ class FakeTree final : public tree::Tree {
   base::MonoTime progress_ GUARDED_BY(mutex_);
   size_t max_span_ GUARDED_BY(mutex_) = SIZE_MAX;
   uint64_t cache_bytes_ GUARDED_BY(mutex_) = 0, cache_limit_ GUARDED_BY(mutex_) = 0;
-  uint64_t status_calls_ GUARDED_BY(mutex_) = 0;
+  uint64_t space_calls_ GUARDED_BY(mutex_) = 0;
   bool throw_ GUARDED_BY(mutex_) = false, elsewhere_ GUARDED_BY(mutex_) = false;
   bool same_body_ GUARDED_BY(mutex_) = true;
 };

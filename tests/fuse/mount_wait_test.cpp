@@ -66,6 +66,25 @@ TEST_F(MountWaitTest, BlockedReadsDelayNothingElse) {
   for (auto& read : reads) EXPECT_EQ(read.get(), 300'000U);
 }
 
+TEST_F(MountWaitTest, BlockedLookupsDelayNothingInTheirDirectory) {
+  constexpr size_t kLookups = 8;
+  Start();
+  ASSERT_EQ(OpenErrno(Path("INBOX/other.eml")), 0);
+  tree_.Block(folder_);
+  std::vector<std::unique_ptr<Child>> lookups;
+  for (size_t i = 0; i < kLookups; ++i) {
+    const std::string path = Path("INBOX/none" + std::to_string(i));
+    lookups.push_back(std::make_unique<Child>([&] { return OpenErrno(path); }));
+  }
+  ASSERT_TRUE(tree_.WaitForWaiting(kLookups)) << "one keeps the others out of the directory";
+  EXPECT_EQ(OpenErrno(Path("INBOX/other.eml")), 0);
+  for (size_t i = kLookups; i > 0; --i) {
+    lookups[i - 1]->Kill(SIGKILL);
+    EXPECT_TRUE(WIFSIGNALED(lookups[i - 1]->Wait()));
+  }
+  EXPECT_TRUE(tree_.WaitForWaiting(0));
+}
+
 class MountSignalTest : public MountWaitTest, public testing::WithParamInterface<int> {};
 
 TEST_P(MountSignalTest, EndsAWaitingOpenAtOnce) {
@@ -276,6 +295,38 @@ TEST_F(MountWaitTest, LazyUnmountFromOutsideEndsRunWhenTheLastFileIsClosed) {
   EXPECT_EQ(ReadAll(held.get()), "other");
   held.Reset();
   EXPECT_TRUE(HasEnded());
+}
+
+// Serves a mount in this process until its reading from /dev/fuse fails.
+int ServeUntilReadingFails(const SessionOptions& options) {
+  FakeTree tree;
+  const auto session = Session::Make(options, base::Clock::System());
+  session->SetTree(tree);
+  session->Mount();
+  session->Run([&] {
+    for (int fd = 3; fd < 256; ++fd) {
+      std::error_code none;
+      if (std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), none) != "/dev/fuse") continue;
+      // The connection lives on under another number.
+      if (::dup(fd) < 0 || ::dup2(::open("/", O_RDONLY | O_CLOEXEC), fd) != fd) ::_exit(2);
+      // Wakes the loop.
+      std::thread([path = options.mountpoint] { OpenErrno(path + "/INBOX"); }).detach();
+      return;
+    }
+    ::_exit(3);
+  });
+  return 0;
+}
+
+TEST_F(MountWaitTest, ALoopThatFailsNeverLeavesAnEmptyDirectory) {
+  Child child([this] { return ServeUntilReadingFails(options_); });
+  const int status = child.Wait();
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGABRT);
+  struct stat file {};
+  EXPECT_EQ(::stat(options_.mountpoint.c_str(), &file), -1);
+  EXPECT_EQ(errno, ENOTCONN);
+  EXPECT_EQ(::umount2(options_.mountpoint.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(MountWaitTest, AbortedConnectionEndsRunAndItsWaits) {

@@ -58,6 +58,15 @@ TEST_F(OperationsTest, LookupOfAMessage) {
   EXPECT_EQ(answer.entry.attr.st_ctim.tv_sec, 1'500'000'000);
 }
 
+TEST_F(OperationsTest, AnAliasIsNotRemembered) {
+  tree_.SetAlias(exact_, "5.eml");
+  const Answer answer = Ask(Lookup(folder_, "5.eml"));
+  ASSERT_EQ(answer.kind, "entry");
+  EXPECT_EQ(answer.entry.ino, exact_);
+  EXPECT_EQ(answer.entry.entry_timeout, 0);
+  EXPECT_EQ(answer.entry.attr_timeout, 86400) << "the attributes are the message's, whatever its name";
+}
+
 TEST_F(OperationsTest, LookupOfADirectoryHasALongNameAndNoCachedAttributes) {
   const Answer answer = Ask(Lookup(FakeTree::kRoot, "INBOX"));
   ASSERT_EQ(answer.kind, "entry");
@@ -146,6 +155,21 @@ TEST_F(OperationsTest, EstimatesSeenByListingAreCorrectedToo) {
   EXPECT_EQ(Kernel().notifications().size(), 1U);
 }
 
+TEST_F(OperationsTest, TheTreeHearsWhenTheKernelHasBeenTold) {
+  tree_.Block(estimated_);
+  const auto request = Start(Open(estimated_));
+  request->Abandon();
+  tree_.Release(estimated_);
+  request->Wait();
+  EXPECT_EQ(Kernel().notifications().size(), 1U);
+  EXPECT_EQ(tree_.told(estimated_), 0) << "the reply reached nobody";
+  const tree::Ino other = tree_.AddMessage(folder_, "other.eml", "longer than that", 3);
+  Ask(Open(other));
+  EXPECT_EQ(tree_.told(other), 1);
+  Ask(Open(exact_));
+  EXPECT_EQ(tree_.told(exact_), 0) << "there was nothing to tell";
+}
+
 TEST_F(OperationsTest, OpenForWritingIsRefused) {
   EXPECT_EQ(Ask(Open(exact_, O_RDWR)).errnum, EROFS);
   EXPECT_EQ(Ask(Open(exact_, O_WRONLY)).errnum, EROFS);
@@ -226,7 +250,7 @@ TEST_F(OperationsTest, StatFsIsNeverZeroAndAsksTheTreeOncePerSecond) {
   EXPECT_EQ(numbers.f_namemax, 255U);
   tree_.SetCache(819200, 409600);
   EXPECT_EQ(statfs().f_blocks, 100U);
-  EXPECT_EQ(tree_.status_calls(), 1U);
+  EXPECT_EQ(tree_.space_calls(), 1U);
   clock_.Advance(seconds(1));
   numbers = statfs();
   EXPECT_EQ(numbers.f_blocks, 201U);

@@ -53,6 +53,8 @@ class BadInput(MountTest):
         account = "accounts.test."
         oauth = {"method": "client-credentials", "tenant": TENANT, "client_id": CLIENT_ID, "client_secret": "x"}
         oauth |= {"token_endpoint": "https://login.example.org/token", "scope": "s"}
+        microsoft = {"provider": "microsoft365", "mailboxes": ["ada@example.org"]}
+        microsoft["auth"] = oauth | {"scope": "https://graph.microsoft.com/.default"}
         empty = self.box.directory / "empty.secret"
         empty.touch(mode=0o600)
         shared = self.box.directory / "shared.secret"
@@ -77,6 +79,7 @@ class BadInput(MountTest):
             (account + "imap.host", "imap.example.org", "tls"),
             (account + "imap.tls", "starttls", "tls"),
             (account + "imap.ca_file", "/nonexistent/ca.pem", "ca_file"),
+            (account + "imap.ca_file", str(shared), "ca_file"),
             (account + "imap.connections", 0, "connections"),
             (account + "auth", ..., "auth"),
             (account + "auth.method", "telepathy", "telepathy"),
@@ -86,6 +89,8 @@ class BadInput(MountTest):
             (account + "auth.password", {"file": str(shared)}, str(shared)),
             (account + "auth.password", {"env": "MAILBOXFS_NO_SUCH_VARIABLE"}, "MAILBOXFS_NO_SUCH_VARIABLE"),
             (account + "auth.password", {"command": ["/nonexistent/program"]}, "/nonexistent/program"),
+            (account + "auth.password", {"command": ["mailboxfs-no-such-program"]}, "password.command"),
+            (account + "auth.password", {"command": [str(self.box.directory)]}, "password.command"),
             (account + "auth.password", {"file": "a", "env": "b"}, "password"),
             (account + "auth", {name: value for name, value in oauth.items() if name != "client_id"}, "client_id"),
             (
@@ -94,6 +99,11 @@ class BadInput(MountTest):
                 "token_endpoint",
             ),
             (account + "provider", "microsoft356", "provider"),
+            (account[:-1], microsoft, "auth.scope"),
+            ("cache.directory", str(self.box.directory / "x/../state/"), "state.directory"),
+            ("cache.directory", str(self.box.directory), "state.directory"),
+            ("state.directory", str(self.box.directory / "cache/index"), "state.directory"),
+            ("cache.directory", str(self.box.mountpoint / "cache"), "cache.directory"),
             ("cache.size", "ten", "size"),
             ("cache.size", -1, "size"),
             ("names", "{subject}.eml", "names"),
@@ -109,6 +119,21 @@ class BadInput(MountTest):
             with self.subTest(path, value=value):
                 self.write(json.dumps(changed(self.good, path, value), indent=1))
                 self.assert_refused(named)
+
+    def test_directories_that_cannot_be_used(self):
+        a_file = self.box.directory / "a file"
+        a_file.touch(mode=0o700)
+        for path in (a_file, a_file / "below", "/proc/mailboxfs"):
+            for key in ("cache.directory", "state.directory"):
+                with self.subTest(key, path=path):
+                    self.write(json.dumps(changed(self.good, key, str(path))))
+                    self.assert_refused("config.json", key, str(path))
+
+    def test_a_default_directory_that_cannot_be_used(self):
+        del self.good["state"]
+        self.write(json.dumps(self.good))
+        (self.box.directory / ".local").touch()
+        self.assert_refused("config.json", "state.directory", str(self.box.directory / ".local"))
 
     def test_files_that_are_no_configuration(self):
         for text, named in (
@@ -152,11 +177,18 @@ class BadInput(MountTest):
                 self.assert_refused(named, words=words)
 
     def test_command_lines(self):
-        for words in ([], ["mount"], ["frobnicate"], ["mount", "--frobnicate", "x"], ["status"], ["unmount"]):
+        for words in ([], ["mount"], ["mount", "--frobnicate", "x"], ["status"], ["unmount"]):
             with self.subTest(words):
                 done = self.box.command(*words)
                 self.assertEqual(done.returncode, CONFIG)
                 self.assertTrue(done.stderr.strip())
+
+    def test_commands_that_do_not_exist(self):
+        for words in (["frobnicate"], ["login", "contoso"], ["login", self.box.mountpoint, "-o", "ro"], ["Mount", "x"]):
+            with self.subTest(words):
+                self.assert_refused(f'no command "{words[0]}"', "mount, check, status, unmount", words=words)
+        # With a slash it is a configuration, as in fstab.
+        self.assert_refused("no such configuration file", words=["./login", self.box.mountpoint])
 
 
 if __name__ == "__main__":

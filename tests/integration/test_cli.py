@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """The command line: mount and its handshake, unmount, status, check, and the form that fstab uses."""
 
+import errno
 import json
 import os
 import signal
+import socket
+import unittest
+from pathlib import Path
 
 from support import process
 from support.imap_faults import no
@@ -102,6 +106,49 @@ class CommandLine(MountTest):
         self.daemon = self.box.status()["pid"]
         self.assertEqual(os.listdir(self.box.mountpoint), [USER])
 
+    def test_the_mount_helpers_are_installed_where_mount_8_looks(self):
+        info = Path(os.environ["MAILBOXFS"]).resolve().parents[2] / "meson-info"
+        options = json.loads((info / "intro-buildoptions.json").read_text(encoding="utf-8"))
+        chosen = next(option["value"] for option in options if option["name"] == "mount_helper_dir")
+        installed = json.loads((info / "intro-installed.json").read_text(encoding="utf-8"))
+        for helper in ("mount.mailboxfs", "mount.fuse.mailboxfs"):
+            self.assertEqual(installed.get(helper), f"{chosen}/{helper}" if chosen else None)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give mount(8) an /sbin of its own")
+    def test_mount_8_with_an_fstab(self):
+        """The real mount(8), in namespaces of its own with the helpers in an overlay of /sbin."""
+        overlay = self.box.directory / "overlay"
+        overlay.mkdir()
+        fstab = self.box.directory / "fstab"
+        options = "noauto,_netdev,strictatime,X-mount.mkdir,x-systemd.automount,allow_other,uid=1000,umask=027"
+        script = """
+            mount -t tmpfs none "$overlay"
+            mkdir "$overlay/upper" "$overlay/work"
+            sbin=$(realpath /sbin)
+            mount -t overlay none -o "lowerdir=$sbin,upperdir=$overlay/upper,workdir=$overlay/work" "$sbin"
+            ln -s "$MAILBOXFS" /sbin/mount.mailboxfs
+            ln -s "$MAILBOXFS" /sbin/mount.fuse.mailboxfs
+            mount --fstab "$fstab" "$mountpoint"
+            findmnt -n -o FSTYPE "$mountpoint"
+            stat -c %u:%a "$mountpoint"/*
+            umount "$mountpoint"
+        """
+        for fstype in ("mailboxfs", "fuse.mailboxfs"):
+            with self.subTest(fstype):
+                fstab.write_text(f"{self.box.config_file} {self.box.mountpoint} {fstype} {options} 0 0\n")
+                names = {"overlay": overlay, "fstab": fstab, "mountpoint": self.box.mountpoint}
+                names["MAILBOXFS"] = Path(os.environ["MAILBOXFS"]).resolve()
+                done = process.run(
+                    ["unshare", "-mpf", "--kill-child", "--mount-proc", "sh", "-euc", script],
+                    env=self.box.environment() | {name: str(path) for name, path in names.items()},
+                    check=True,
+                )
+                self.assertEqual(done.stdout.split(), ["fuse.mailboxfs", "1000:550"])
+
+    def test_the_form_of_fstab_does_not_need_a_slash(self):
+        done = self.box.command(self.box.config_file.name, self.box.mountpoint, "-o", "no", cwd=self.box.directory)
+        self.assertIn("mount option", done.stderr)
+
     def test_a_second_mount_of_the_same_configuration_is_refused(self):
         self.box.start()
         other = self.box.directory / "other"
@@ -125,6 +172,41 @@ class CommandLine(MountTest):
         self.in_background()
         self.assertEqual(os.listdir(self.box.mountpoint), [USER])
 
+    def test_a_dead_daemons_mount_stays_until_the_next_one_stands(self):
+        """A directory that looked empty meanwhile would make a running backup delete everything."""
+        self.in_background()
+        os.kill(self.daemon, signal.SIGKILL)
+        process.wait_until(lambda: not process.is_running(self.daemon), 20, "the daemon's end")
+        state = self.box.directory / "state"
+        state.rename(self.box.directory / "aside")
+        state.write_text("in the way")
+        self.assertEqual(self.box.command(*self.mount_words()).returncode, CONFIG)
+        self.assert_errno(errno.ENOTCONN, os.listdir, self.box.mountpoint)
+        state.unlink()
+        (self.box.directory / "aside").rename(state)
+        self.in_background()
+        self.assertEqual(os.listdir(self.box.mountpoint), [USER])
+
+    def test_a_relative_log_file_is_where_the_person_is(self):
+        self.box.command(*self.mount_words("--log-file", "here.log"), check=True, cwd=self.box.directory)
+        self.daemon = self.box.status()["pid"]
+        self.assertIn("mounted 1 mailboxes", (self.box.directory / "here.log").read_text())
+
+    def test_status_does_not_wait_for_a_client_that_says_nothing(self):
+        self.in_background()
+        (path,) = (self.box.directory / "runtime" / "mailboxfs").iterdir()
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(str(path))
+            self.assertEqual(self.box.status()["pid"], self.daemon)
+
+    def test_a_control_socket_that_cannot_be_made_is_no_reason_not_to_mount(self):
+        runtime = self.box.directory / "blocked"
+        runtime.mkdir(mode=0o700)
+        (runtime / "mailboxfs").write_text("in the way")
+        done = self.box.command(*self.mount_words(), env={"XDG_RUNTIME_DIR": str(runtime)}, check=True)
+        self.assertEqual(os.listdir(self.box.mountpoint), [USER])
+        self.assertIn("status' will not work", done.stderr)
+
     def test_unmount_of_a_busy_mount_says_so(self):
         self.box.start()
         path = self.box.path(USER, "INBOX", self.box.messages(USER, "INBOX")[0])
@@ -145,6 +227,19 @@ class CommandLine(MountTest):
         self.assertTrue(json.loads(self.check("--json").stdout))
         self.assertEqual(self.check(USER).returncode, OK)
         self.assertEqual(self.check("nobody@example.org").returncode, CONFIG)
+
+    def test_check_of_directories_that_cannot_be_used(self):
+        a_file = self.box.directory / "a file"
+        a_file.touch(mode=0o700)
+        good = self.box.config
+        for path in (a_file, a_file / "below"):
+            for key in ("cache", "state"):
+                with self.subTest(key, path=path):
+                    self.box.config = good | {key: {"directory": str(path)}}
+                    self.box.write_config()
+                    done = self.check()
+                    self.assertEqual(done.returncode, CONFIG, done.stdout)
+                    self.assertRegex(done.stdout, f"failed +machine: {key}-directory: .*\n.*{key}.directory")
 
     def test_check_tells_login_from_network(self):
         self.imap.on("AUTHENTICATE", no("AUTHENTICATE failed."))

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from support import process
-from support.imap_faults import bad, bye, drop, garbage, Gate, no, only_ok
+from support.imap_faults import bad, bye, drop, Dropped, garbage, Gate, no, only_ok
 from support.imap_script_server import ImapScriptServer
 from support.mount import every_file, password_account
 from support.testcase import MountTest, main, read
@@ -23,6 +23,44 @@ FAULTS = {
     "a broken connection": drop(),
     "OK without data": only_ok(),
 }
+
+
+def only_the_listing(session, tag):
+    """OK without data for everything but "which UIDs are there?"."""
+    if session.arguments.startswith("1:*"):
+        return False
+    return session.tagged(tag, "OK completed.")
+
+
+def refuse_all_but_the_listing(session, tag):
+    """The same with a refusal that may pass."""
+    if session.arguments.startswith("1:*"):
+        return False
+    return session.tagged(tag, "NO [UNAVAILABLE] Temporary problem, try again later.")
+
+
+def hang_up_at_headers(session, _tag):
+    """Breaks the connection when it is asked for more than UIDs."""
+    if session.arguments.startswith("1:*"):
+        return False
+    raise Dropped
+
+
+def half_a_list(session, tag):
+    """A LIST that lacks INBOX, with a word of why."""
+    if "*" not in session.arguments:
+        return False
+    session.write(b"* NO [UNAVAILABLE] Some folders cannot be listed now.\r\n")
+    session.write(b'* LIST () "/" Archive\r\n')
+    return session.tagged(tag, "OK LIST completed.")
+
+
+def half_a_list_in_silence(session, tag):
+    """A LIST that lacks a folder, without a word."""
+    if "*" not in session.arguments:
+        return False
+    session.write(b'* LIST () "/" INBOX\r\n')
+    return session.tagged(tag, "OK LIST completed.")
 
 
 class NeverEmpty(MountTest):
@@ -85,6 +123,35 @@ class NeverEmpty(MountTest):
                 box.remount()
                 self.mirror(box)
                 self.assertEqual(self.content(), self.good)
+
+    def test_headers_that_are_not_told(self):
+        """`1:*` works, the headers don't: no folder looks empty, and nothing is named for ever by what was not told."""
+        self.make_backup(self.new_box())
+        for fault in (only_the_listing, refuse_all_but_the_listing, hang_up_at_headers):
+            with self.subTest(fault.__name__):
+                self.imap.on("HEADERS", fault)
+                box = self.new_box()
+                self.imap.forget()
+                with self.assertRaises(OSError):
+                    os.listdir(box.path(USER, "INBOX"))
+                self.assertLess(self.imap.logins.get(USER, 0), 12)
+                self.assertNotEqual(self.mirror(box), 0)
+                self.assertEqual(self.content(), self.good)
+                self.imap.heal()
+                process.wait_until(lambda box=box: self.mirror(box) == 0, 60, "the server's recovery")
+                self.assertEqual(self.content(), self.good)
+
+    def test_a_folder_list_that_lacks_folders(self):
+        box = self.new_box()
+        self.make_backup(box)
+        inodes = {name: os.stat(box.path(name)).st_ino for name in every_file(box.mountpoint)}
+        for fault in (half_a_list, half_a_list_in_silence):
+            with self.subTest(fault.__name__):
+                rule = self.imap.on("LIST", fault)
+                process.wait_until(lambda rule=rule, box=box: self.mirror(box) is not None and rule.hits > 2, 60, "LIST")
+                self.assertEqual(self.content(), self.good)
+                self.imap.heal()
+                self.assertEqual({name: os.stat(box.path(name)).st_ino for name in every_file(box.mountpoint)}, inodes)
 
     def test_never_listed_folders_when_list_fails(self):
         self.check_never_listed("LIST")

@@ -4,10 +4,13 @@
 import errno
 import os
 import threading
+import time
 import unittest
 
 from support import dovecot, jwt, process
-from support.mount import oauth_account
+from support.imap_faults import bad
+from support.imap_script_server import ImapScriptServer
+from support.mount import oauth_account, password_account
 from support.testcase import MountTest, main, read
 from support.token_endpoint import TokenEndpoint, aadsts, dropped, too_many_requests, unavailable
 
@@ -52,6 +55,17 @@ class OAuth(MountTest):
         self.assertEqual({user: len(names) for user, names in results.items()}, dict.fromkeys(USERS, 5))
         self.assertEqual(self.endpoint.requests, 1)
 
+    def test_refused_mailboxes_do_not_cost_the_others_their_token(self):
+        refused = [f"denied{number}@example.org" for number in range(20)]
+        box = self.box([*refused[:10], USERS[0], *refused[10:]])
+        self.assertEqual(len(box.messages(USERS[0], "INBOX")), 5)
+        for user in refused:
+            self.assert_errno(errno.EACCES, os.listdir, box.path(user))
+        self.dovecot.end_sessions()
+        self.assertEqual(len(box.messages(USERS[0], "INBOX")), 5)
+        # At most one replacement: the token may turn a minute old on a slow machine.
+        self.assertLessEqual(self.endpoint.requests, 2)
+
     def test_short_lived_tokens_are_renewed(self):
         self.endpoint.lifetime = 10
         box = self.box(refresh_interval=0.5)
@@ -66,6 +80,17 @@ class OAuth(MountTest):
             return self.endpoint.requests >= 3
 
         process.wait_until(renewed, 90, "the second renewal")
+
+    def test_tokens_of_a_second_do_not_make_a_storm(self):
+        self.endpoint.lifetime = 1
+        box = self.box(USERS[:2], refresh_interval=0.2)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 12:
+            for user in USERS[:2]:
+                self.assertEqual(len(box.messages(user, "INBOX")), 5)
+            time.sleep(0.1)
+        # One in five seconds; each login that finds a token too old may ask for another.
+        self.assertLessEqual(self.endpoint.requests, 8)
 
     def test_expires_in_as_text(self):
         self.endpoint.expires_in_as_text = True
@@ -117,6 +142,24 @@ class OAuth(MountTest):
         box = self.box(["denied@example.org"])
         done = box.command("check", "-c", box.config_file)
         self.assertEqual(done.returncode, LOGIN, done.stdout + done.stderr)
+
+
+class Unopened(MountTest):
+    def test_check_calls_a_mailbox_that_is_never_opened_a_refused_login(self):
+        imap = self.server(ImapScriptServer())
+        imap.mailbox(USERS[0]).inbox.fill(1)
+        rule = bad("User is authenticated but not connected.")
+        imap.on("NAMESPACE", rule)
+        box = self.mount(password_account(imap, USERS[:1]), start=False)
+        done = box.command("check", "-c", box.config_file)
+        self.assertEqual(done.returncode, LOGIN, done.stdout + done.stderr)
+        self.assertIn("FullAccess", done.stdout)
+        self.assertNotIn("attempt", done.stdout + done.stderr)
+        # One that is opened at the second try is fine.
+        imap.heal()
+        imap.on("NAMESPACE", rule, times=1)
+        done = box.command("check", "-c", box.config_file)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

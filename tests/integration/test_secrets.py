@@ -2,13 +2,16 @@
 """Secrets and tokens stay out of logs, process lists, reports and files that others can read."""
 
 import base64
+import errno
 import os
+import resource
 import stat
+import subprocess
 import unittest
 import urllib.parse
 from pathlib import Path
 
-from support import dovecot, jwt
+from support import dovecot, jwt, process
 from support.imap_faults import no
 from support.imap_script_server import ImapScriptServer
 from support.mount import every_file, oauth_account, password_account
@@ -17,6 +20,7 @@ from support.token_endpoint import CLIENT_SECRET, TokenEndpoint, aadsts
 
 USER = "ada@example.org"
 PASSWORD = "tiger & sesame + 41"
+NO_CORE = r"Max core file size\s+0\s+0\s"
 
 
 def disguises(secret):
@@ -25,6 +29,27 @@ def disguises(secret):
     # In the middle of other text, base64 has three faces; the ends depend on the neighbours.
     shifted = {base64.b64encode(b"x" * shift + encoded)[4:-4].decode() for shift in range(3)}
     return {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret), *shifted} - {""}
+
+
+def limits_of(pid):
+    """What a process may use, as the kernel sees it."""
+    return Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
+
+
+def allow_core_dumps():
+    """A preexec_fn: as far as we may."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+
+def open_writer(pipe):
+    """None until somebody has opened it for reading."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return None
 
 
 class Secrets(MountTest):
@@ -97,8 +122,36 @@ class Secrets(MountTest):
             for path in [box.directory / top, *paths, *{path.parent for path in paths}, box.directory / "private.log"]:
                 mode = stat.S_IMODE(path.stat().st_mode)
                 self.assertEqual(mode & 0o077, 0, f"{path} has mode {mode:o}")
-        limits = Path(f"/proc/{box.pid}/limits").read_text(encoding="ascii")
-        self.assertRegex(limits, r"Max core file size\s+0\s+0\s")
+        self.assertRegex(limits_of(box.pid), NO_CORE)
+
+    def test_nothing_is_dumped_from_the_first_byte_on(self):
+        """The configuration is a pipe that nobody writes to: the program is held up before it has read anything."""
+        box = self.mount(password_account(self.server(ImapScriptServer()), [USER]), start=False)
+        pipe = box.directory / "pipe"
+        os.mkfifo(pipe, 0o600)
+        helper = box.directory / "mount.mailboxfs"
+        helper.symlink_to(os.environ["MAILBOXFS"])
+        for words in (
+            [os.environ["MAILBOXFS"], "check", "-c", pipe],
+            [os.environ["MAILBOXFS"], "mount", "-c", pipe, box.mountpoint],
+            [os.environ["MAILBOXFS"], pipe, box.mountpoint],
+            [helper, pipe, box.mountpoint],
+        ):
+            with self.subTest(words):
+                program = subprocess.Popen(
+                    list(map(str, words)),
+                    env=box.environment(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    preexec_fn=allow_core_dumps,
+                )
+                try:
+                    writer = process.wait_until(lambda: open_writer(pipe), 20, "the reading of the configuration")
+                    self.assertRegex(limits_of(program.pid), NO_CORE)
+                    os.close(writer)
+                finally:
+                    program.kill()
+                    program.wait(10)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,15 @@ TEST_F(BodyTest, BodyOfAnUnnamedMessageIsRefused) {
   EXPECT_TRUE(connection_->broken());
 }
 
+TEST_F(BodyTest, ExpungeMovesTheNumberOfABodyThatIsNotIdentifiedYet) {
+  const std::string body = "S: * 4 FETCH (BODY[] {5}\nS| hello\nS: )\n";
+  EXPECT_EQ(Fails(body + "S: * 1 EXPUNGE\nS: * 4 FETCH (UID 10)\nS: A3 OK done\n").kind(), ErrorKind::kProtocol)
+      << "number 4 was another message when the body came";
+  Run(body + "S: * 1 EXPUNGE\nS: * 3 FETCH (UID 10)\nS: A3 OK done\n");
+  EXPECT_EQ(sink_.bytes, "hello");
+  EXPECT_EQ(Fails(body + "S: * 4 EXPUNGE\n").kind(), ErrorKind::kProtocol);
+}
+
 TEST_F(BodyTest, TwoBodiesAreRefused) {
   EXPECT_EQ(
       Fails("S: * 3 FETCH (UID 10 BODY[] {5}\nS| hello\nS: )\nS: * 3 FETCH (UID 10 BODY[] {5}\nS| HELLO\n").kind(),
@@ -120,8 +129,11 @@ TEST_F(BodyTest, OpenFolderIsNotOpenedAgain) {
 }
 
 TEST_F(BodyTest, NoDataAndNotListedIsGone) {
-  EXPECT_EQ(Fails("S: A3 OK FETCH completed.\nC: A4 UID FETCH 10 (UID FLAGS)\nS: A4 OK done\n").kind(),
-            ErrorKind::kGone);
+  const std::string nothing = "S: A3 OK FETCH completed.\nC: A4 UID FETCH 10 (UID FLAGS)\nS: A4 OK done\n";
+  const std::string search = "C: A5 UID SEARCH UID 10\n";
+  EXPECT_EQ(Fails(nothing + search + "S: * SEARCH\nS: A5 OK done\n").kind(), ErrorKind::kGone);
+  EXPECT_EQ(Fails(nothing + search + "S: * SEARCH 10\nS: A5 OK done\n").kind(), ErrorKind::kUnfetchable);
+  EXPECT_EQ(Fails(nothing + search + "S: A5 OK done\n").kind(), ErrorKind::kServer) << "OK without data proves nothing";
 }
 
 TEST_F(BodyTest, NoDataButListedIsUnfetchable) {
@@ -162,7 +174,7 @@ TEST_F(BodyTest, WrongEstimateIsNoError) {
 
 TEST_F(BodyTest, RefusalIsLookedInto) {
   EXPECT_EQ(Fails("S: A3 NO Some of the requested messages no longer exist\nC: A4 UID FETCH 10 (UID FLAGS)\n"
-                  "S: A4 OK done\n")
+                  "S: A4 OK done\nC: A5 UID SEARCH UID 10\nS: * SEARCH\nS: A5 OK done\n")
                 .kind(),
             ErrorKind::kGone);
   const Error error = Fails(

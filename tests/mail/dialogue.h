@@ -138,6 +138,7 @@ class RecordingRefreshSink : public model::RefreshSink {
     for (const model::MessageInfo& message : added) all.push_back(message.uid);
     return all;
   }
+  std::vector<model::Uid> Incomplete() override { return incomplete; }
   void Added(std::span<const model::MessageInfo> messages) override {
     added.insert(added.end(), messages.begin(), messages.end());
   }
@@ -156,6 +157,7 @@ class RecordingRefreshSink : public model::RefreshSink {
   }
 
   std::vector<model::Uid> known;
+  std::vector<model::Uid> incomplete;
   model::FolderState state;
   int begins = 0;
   std::vector<model::MessageInfo> added;

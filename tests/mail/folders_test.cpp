@@ -113,7 +113,7 @@ class ListFoldersTest : public ::testing::Test {
   void TearDown() override { d_.connector.ExpectAllPlayed(); }
   Error Fails(const std::string& answer) {
     const auto connection = d_.OpenReady("C: A2 LIST \"\" \"*\"\n" + answer);
-    return Caught([&] { connection->ListFolders(); });
+    return Caught([&] { connection->ListFolders({}); });
   }
   Dialogue d_;
 };
@@ -129,7 +129,7 @@ TEST_F(ListFoldersTest, ExchangeAnswer) {
     S: * LIST (\HasNoChildren \Sent) "/" "Sent Items"
     S: A2 OK LIST completed.
   )");
-  const auto folders = connection->ListFolders();
+  const auto folders = connection->ListFolders({});
   ASSERT_EQ(folders.size(), 4U);
   EXPECT_EQ(folders[2].id, "with \"quotes");
   EXPECT_EQ(folders[3].id, "Sent Items");
@@ -154,12 +154,40 @@ TEST_F(ListFoldersTest, NoFolderAtAllIsNotBelieved) {
   EXPECT_THAT(error.what(), HasSubstr("INBOX"));
 }
 
+TEST_F(ListFoldersTest, AListThatMayLackFoldersIsNotBelieved) {
+  EXPECT_EQ(
+      Fails("S: * NO [UNAVAILABLE] Some folders cannot be listed now\nS: * LIST () \"/\" INBOX\nS: A2 OK done").kind(),
+      ErrorKind::kServer);
+  const std::string without = "S: * LIST () \"/\" Sent\nS: A2 OK done\nC: A3 LIST \"\" INBOX\n";
+  EXPECT_EQ(Fails(without + "S: * LIST () \"/\" INBOX\nS: A3 OK done").kind(), ErrorKind::kServer);
+  const auto connection = d_.OpenReady("C: A2 LIST \"\" \"*\"\n" + without + "S: A3 OK done\n");
+  EXPECT_EQ(connection->ListFolders({}).size(), 1U) << "some have no INBOX";
+}
+
+TEST_F(ListFoldersTest, AKnownFolderIsGoneOnlyIfItCannotBeOpened) {
+  const std::string list = "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: A2 OK done\nC: A3 EXAMINE Old\n";
+  auto connection = d_.OpenReady(list + "S: A3 NO [NONEXISTENT] no such folder\n");
+  EXPECT_EQ(connection->ListFolders({"INBOX", "Old"}).size(), 1U);
+  connection = d_.OpenReady(list + "S: * 3 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: A3 OK done\n");
+  EXPECT_EQ(Caught([&] { connection->ListFolders({"INBOX", "Old"}); }).kind(), ErrorKind::kServer);
+  connection = d_.OpenReady(list + "S: A3 NO [UNAVAILABLE] try again later\n");
+  EXPECT_EQ(Caught([&] { connection->ListFolders({"INBOX", "Old"}); }).kind(), ErrorKind::kServer);
+}
+
+TEST_F(ListFoldersTest, AServerThatOnlySaysThatItLivesIsGivenUp) {
+  d_.connector.OnHook("minute", [this] { d_.clock.Advance(std::chrono::minutes(1)); });
+  std::string still;
+  for (int i = 0; i < 60; ++i) still += "! minute\nS: * OK Still here\n";
+  EXPECT_EQ(Fails(still).kind(), ErrorKind::kTimeout);
+  d_.connector.Forget();
+}
+
 TEST_F(ListFoldersTest, LosingTheMailboxLaterBreaksTheConnection) {
   const auto connection = d_.OpenReady(R"(
     C: A2 LIST "" "*"
     S: A2 BAD User is authenticated but not connected.
   )");
-  EXPECT_EQ(Caught([&] { connection->ListFolders(); }).kind(), ErrorKind::kNetwork);
+  EXPECT_EQ(Caught([&] { connection->ListFolders({}); }).kind(), ErrorKind::kNetwork);
   EXPECT_TRUE(connection->broken());
 }
 
@@ -171,9 +199,9 @@ TEST_F(ListFoldersTest, AServerRefusalLeavesTheConnectionUsable) {
     S: * LIST () "/" INBOX
     S: A3 OK done
   )");
-  EXPECT_EQ(Caught([&] { connection->ListFolders(); }).kind(), ErrorKind::kServer);
+  EXPECT_EQ(Caught([&] { connection->ListFolders({}); }).kind(), ErrorKind::kServer);
   EXPECT_FALSE(connection->broken());
-  EXPECT_EQ(connection->ListFolders().size(), 1U);
+  EXPECT_EQ(connection->ListFolders({}).size(), 1U);
 }
 
 TEST_F(ListFoldersTest, ExpiredTokenIsInvalidated) {
@@ -187,7 +215,7 @@ TEST_F(ListFoldersTest, ExpiredTokenIsInvalidated) {
     S: * BYE Session invalidated - AccessTokenExpired
   )");
   const auto connection = d_.Open();
-  EXPECT_EQ(Caught([&] { connection->ListFolders(); }).kind(), ErrorKind::kNetwork);
+  EXPECT_EQ(Caught([&] { connection->ListFolders({}); }).kind(), ErrorKind::kNetwork);
   EXPECT_EQ(d_.tokens->invalidated(), 1U);
 }
 

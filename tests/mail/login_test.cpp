@@ -156,7 +156,53 @@ TEST_F(LoginTest, XOAuth2FailureChallengeIsAnsweredWithAnEmptyLine) {
   EXPECT_THAT(error.what(), HasSubstr("NO [AUTHENTICATIONFAILED] Authentication failed."));
   EXPECT_THAT(error.what(), HasSubstr("401"));
   EXPECT_THAT(error.what(), Not(HasSubstr("token2")));
-  EXPECT_EQ(d_.tokens->invalidated(), 2U);
+  EXPECT_EQ(d_.tokens->invalidated(), 1U) << "a second token is not to blame for the same refusal";
+}
+
+// Knows what a real source knows of its token, and says what the test wants.
+class JudgingTokens : public oauth::TokenSource {
+ public:
+  oauth::AccessToken Get(const base::Deadline& /*d*/, const base::WakeEvent& /*w*/) override {
+    return {base::Secret("token1"), base::MonoTime::max()};
+  }
+  void Accepted(const oauth::AccessToken& /*t*/) override { ++accepted; }
+  bool Refused(const oauth::AccessToken& /*t*/) override {
+    ++refused;
+    return false;
+  }
+  void Invalidate(const oauth::AccessToken& /*t*/) override { ADD_FAILURE() << "nobody said that it is dead"; }
+  oauth::TokenStatus GetStatus() const override { return {}; }
+
+  int accepted = 0;
+  int refused = 0;
+};
+
+TEST_F(LoginTest, RefusedTokenThatTheSourceKeepsIsNotTriedAgain) {
+  const auto tokens = std::make_shared<JudgingTokens>();
+  d_.options.login.tokens = tokens;
+  d_.AddScript(R"(
+    S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready
+    C: A1 AUTHENTICATE XOAUTH2 {X1}
+    S: A1 NO AUTHENTICATE failed.
+  )");
+  EXPECT_EQ(OpenFails().kind(), ErrorKind::kLoginRefused);
+  EXPECT_EQ(tokens->refused, 1);
+  EXPECT_EQ(tokens->accepted, 0);
+}
+
+TEST_F(LoginTest, TokenIsAcceptedEvenIfTheMailboxIsNotOpened) {
+  const auto tokens = std::make_shared<JudgingTokens>();
+  d_.options.login.tokens = tokens;
+  d_.AddScript(R"(
+    S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready
+    C: A1 AUTHENTICATE XOAUTH2 {X1}
+    S: A1 OK [CAPABILITY IMAP4rev1] AUTHENTICATE completed.
+    C: A2 LIST "" ""
+    S: A2 BAD User is authenticated but not connected.
+  )");
+  EXPECT_EQ(OpenFails().kind(), ErrorKind::kServer);
+  EXPECT_EQ(tokens->accepted, 1);
+  EXPECT_EQ(tokens->refused, 0);
 }
 
 TEST_F(LoginTest, OAuthBearerFailureChallengeIsAnsweredWithControlA) {
@@ -219,6 +265,19 @@ TEST_F(LoginTest, ServerTroubleIsNotARefusal) {
     EXPECT_EQ(OpenFails().kind(), ErrorKind::kServer) << answer;
   }
   EXPECT_EQ(d_.tokens->invalidated(), 0U);
+}
+
+TEST_F(LoginTest, CodesThatSpeakOfTheLoginCountForMoreThanTheText) {
+  UsePassword();
+  for (const char* answer :
+       {"NO [AUTHENTICATIONFAILED] Invalid credentials. Please try again.",
+        "NO [AUTHORIZATIONFAILED] Temporarily not yours", "NO [EXPIRED] Too many days: try again with a new one",
+        "NO [PRIVACYREQUIRED] try again with TLS", "NO [CONTACTADMIN] Too many invalid logins"}) {
+    d_.AddScript(std::string("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\n"
+                             "C: A1 AUTHENTICATE PLAIN {P}\nS: A1 ") +
+                 answer);
+    EXPECT_EQ(OpenFails().kind(), ErrorKind::kLoginRefused) << answer;
+  }
 }
 
 TEST_F(LoginTest, TaglessServerUnavailableIsAProtocolError) {
@@ -404,6 +463,97 @@ TEST_F(LoginTest, NoCredentialReachesTheLog) {
   EXPECT_THAT(log, Not(HasSubstr("secret")));
 }
 
+// Base64 of "user@example.org" and "secret", and parts of it that mean something.
+constexpr const char* kPlainParts[] = {"AHVzZXJAZXhhbXBsZS5vcmcAc2VjcmV0", "c2VjcmV0", "ZXhhbXBsZS5v", "secret"};
+
+void ExpectNoPartOfTheLogin(std::string_view text) {
+  for (const char* part : kPlainParts) EXPECT_THAT(std::string(text), Not(HasSubstr(part)));
+}
+
+TEST_F(LoginTest, EchoingServerIsNotQuoted) {
+  UsePassword();
+  const std::string start = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\nC: A1 AUTHENTICATE PLAIN {P}\n";
+  for (const char* echo : {"A1 AUTHENTICATE PLAIN {P}", "A1 AUTHENTICATE PLAIN AHVzZXJAZXhhbXBsZS5v",
+                           "AHVzZXJAZXhhbXBsZS5vcmcAc2VjcmV0 OK", "* LIST (secret"}) {
+    d_.AddScript(start + "S: " + echo);
+    const Error error = OpenFails();
+    EXPECT_EQ(error.kind(), ErrorKind::kProtocol) << echo;
+    EXPECT_THAT(error.what(), HasSubstr("AUTHENTICATE is not what IMAP allows; it is not quoted"));
+    ExpectNoPartOfTheLogin(error.what());
+  }
+}
+
+TEST_F(LoginTest, EchoOfAPasswordInTwoStepsIsNotQuoted) {
+  UsePassword();
+  d_.AddScript(R"(
+    S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready
+    C: A1 AUTHENTICATE PLAIN
+    S: +
+    C: {P}
+    S: {P}
+  )");
+  const Error error = OpenFails();
+  EXPECT_EQ(error.kind(), ErrorKind::kProtocol);
+  ExpectNoPartOfTheLogin(error.what());
+}
+
+TEST_F(LoginTest, ErrorsAfterTheLoginQuoteAgain) {
+  d_.AddScript("S: * PREAUTH [CAPABILITY IMAP4rev1] hello\nC: A1 LIST \"\" \"\"\nS: nonsense");
+  EXPECT_THAT(OpenFails().what(), HasSubstr("nonsense"));
+}
+
+TEST_F(LoginTest, WordsOfAServerThatRepeatTheLoginAreNotShown) {
+  ::testing::internal::CaptureStderr();
+  base::InitLog({.level = base::LogLevel::kTrace});
+  UsePassword();
+  const std::string start = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\nC: A1 AUTHENTICATE PLAIN {P}\n";
+  std::string texts;
+  for (const char* answer :
+       {"* BYE not understood: A1 AUTHENTICATE PLAIN {P}",
+        "* BYE not understood: A1 AUTHENTICATE PLAIN AHVzZXJAZXhhbXBsZS5v",
+        "* BYE [AHVzZXJAZXhhbXBsZS5vcmcAc2VjcmV0] what?",
+        "* NO [ALERT] what is {P}?\nS: A1 NO [LIMIT] AZXhhbXBsZS5vcmcAc2Vjcm",
+        "A1 NO [BADCHARSET (ZXhhbXBsZS5vcmcAc2VjcmV0)] wrong", "A1 NO tail: mcAc2VjcmV0",
+        "A1 BAD [UNAVAILABLE] unknown: ahvzzxjazxhhbxbszs5v\nC: A2 AUTHENTICATE PLAIN\nS: A2 NO the user's secret"}) {
+    d_.AddScript(start + "S: " + answer);
+    const Error error = OpenFails();
+    EXPECT_NE(error.kind(), ErrorKind::kProtocol) << answer;
+    texts += std::string(error.what()) + "\n";
+  }
+  base::InitLog({});
+  texts += ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(texts, HasSubstr("repeats a part of the login"));
+  EXPECT_THAT(texts, HasSubstr("asks to show this")) << "the log must have caught something";
+  ExpectNoPartOfTheLogin(texts);
+  EXPECT_THAT(texts, Not(HasSubstr("ahvzzxjazxhhbxbszs5v")));
+}
+
+TEST_F(LoginTest, EscapedPasswordIsNotShown) {
+  UsePassword();
+  d_.options.login.password = [] { return base::Secret(R"(a"b"c"d)"); };
+  d_.AddScript(R"(
+    S: * OK [CAPABILITY IMAP4rev1] ready
+    C: A1 LOGIN "user@example.org" "a\"b\"c\"d"
+    S: A1 NO unknown command: LOGIN "user@example.org" "a\"b\"c\"d"
+  )");
+  EXPECT_THAT(OpenFails().what(), HasSubstr("NO [not quoted: it repeats a part of the login]"));
+}
+
+TEST_F(LoginTest, FailureChallengeThatRepeatsTheLoginIsNotShown) {
+  UsePassword();
+  for (const char* challenge : {"AHVzZXJAZXhhbXBsZS5vcmcAc2VjcmV0", "what is AHVzZXJAZXhhbXBsZS5vcmcAc2Vjcm?"}) {
+    d_.AddScript(std::string(R"(
+      S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready
+      C: A1 AUTHENTICATE PLAIN {P}
+      S: + )") + challenge +
+                 R"(
+      C: *
+      S: A1 NO no
+    )");
+    ExpectNoPartOfTheLogin(OpenFails().what());
+  }
+}
+
 TEST_F(LoginTest, RefusedCompressionIsNoError) {
   d_.AddScript(R"(
     S: * PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] hello
@@ -415,7 +565,7 @@ TEST_F(LoginTest, RefusedCompressionIsNoError) {
     S: * LIST () "/" INBOX
     S: A3 OK done
   )");
-  EXPECT_EQ(d_.Open()->ListFolders().size(), 1U);
+  EXPECT_EQ(d_.Open()->ListFolders({}).size(), 1U);
 }
 
 TEST_F(LoginTest, UnwantedCompressionIsNotAskedFor) {
@@ -435,7 +585,7 @@ TEST_F(LoginTest, CompressionStartsRightAfterTheOk) {
       C* its command, compressed
       S| \xd2\x52\xf0\xf1\x0c\x0e\x51\xd0\xd0\x54\x50\xd2\x57\x52\xf0\xf4\x73\xf2\x8f\xe0\xe5\x72\x34\x06\x69\x48\xc9\xcf\x03\x2a\x00\x00\x00\x00\xff\xff
     )");
-  EXPECT_EQ(d_.Open()->ListFolders().size(), 1U);
+  EXPECT_EQ(d_.Open()->ListFolders({}).size(), 1U);
 }
 
 }  // namespace

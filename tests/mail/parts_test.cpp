@@ -97,6 +97,26 @@ TEST(FolderListingTest, RejectsWhatCannotBe) {
   listing.OnFetch(fetch);
   fetch.uid = 6;
   EXPECT_THROW(listing.OnFetch(fetch), Error) << "one message, two UIDs";
+  FolderListing huge(19'999'999);
+  fetch.sequence = 19'999'999;
+  EXPECT_THROW(huge.OnFetch(fetch), Error) << "memory for what was never named";
+  EXPECT_THROW(huge.Take(), Error);
+}
+
+TEST(FetchedItemsTest, TakesNoMoreThanAnybodyAsksFor) {
+  FetchedItems items;
+  const auto add = [&items](uint32_t number) {
+    imap::FetchData fetch;
+    fetch.sequence = fetch.uid.emplace(number);
+    imap::BodySectionData section;
+    section.section = "HEADER.FIELDS (DATE)";
+    section.content = std::string(1 << 20, 'x');
+    fetch.sections.push_back(std::move(section));
+    items.OnFetch(fetch);
+  };
+  add(1);
+  EXPECT_LE(items.Find(1)->header->size(), 64U * 1024);
+  EXPECT_THROW(for (uint32_t i = 2; i < 5000; ++i) add(i), Error);
 }
 
 class BackoffTest : public ::testing::Test {
@@ -124,6 +144,14 @@ TEST_F(BackoffTest, ThrottlingNeverWaitsLessThanAsked) {
   random_ = 0;
   EXPECT_EQ(LeftAfter(ErrorKind::kThrottled, seconds(90)), seconds(90));
   EXPECT_EQ(LeftAfter(ErrorKind::kThrottled), seconds(30));
+}
+
+TEST_F(BackoffTest, SuccessOfWhatWasUnderWayDoesNotEndAThrottle) {
+  LeftAfter(ErrorKind::kThrottled, seconds(90));
+  backoff_.OnSuccess();
+  EXPECT_TRUE(backoff_.Active());
+  clock_.Advance(seconds(100));
+  EXPECT_FALSE(backoff_.Active());
 }
 
 TEST_F(BackoffTest, JitterSpreads) {

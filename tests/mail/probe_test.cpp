@@ -98,6 +98,37 @@ TEST_F(ProbeTest, NamesTheLayerThatFailed) {
   EXPECT_EQ(login.failed_at, Layer::kLogin);
 }
 
+constexpr const char* kNotConnected = R"(
+  S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready
+  C: A1 AUTHENTICATE XOAUTH2 {X1}
+  S: A1 OK [CAPABILITY IMAP4rev1] AUTHENTICATE completed.
+  C: A2 LIST "" ""
+  S: A2 BAD User is authenticated but not connected.
+)";
+
+TEST_F(ProbeTest, MailboxThatIsNeverOpenedIsARefusedLogin) {
+  d_.AddScript(kNotConnected);
+  d_.AddScript(kNotConnected);
+  const ProbeReport report = Probe(kNotConnected);
+  EXPECT_EQ(report.failed_at, Layer::kLogin);
+  ASSERT_TRUE(report.error);
+  EXPECT_EQ(report.error->kind(), ErrorKind::kLoginRefused);
+  EXPECT_THAT(report.error->what(), ::testing::HasSubstr("FullAccess"));
+  EXPECT_THAT(report.error->what(), ::testing::Not(::testing::HasSubstr("attempt")));
+}
+
+TEST_F(ProbeTest, MailboxThatIsOpenedAtTheSecondTryIsFine) {
+  d_.AddScript(kNotConnected);
+  const ProbeReport report = Probe(std::string(kLogin) + "S: A3 NO no\n");
+  EXPECT_EQ(report.failed_at, Layer::kFolders);
+}
+
+TEST_F(ProbeTest, OtherTroubleAfterAnUnopenedMailboxEndsTheProbe) {
+  d_.AddScript(kNotConnected);
+  const ProbeReport report = Probe("S: * BYE busy\n");
+  EXPECT_EQ(report.failed_at, Layer::kGreeting);
+}
+
 TEST_F(ProbeTest, TokenTroubleHasALayerOfItsOwn) {
   class NoToken : public oauth::TokenSource {
     oauth::AccessToken Get(const base::Deadline& /*d*/, const base::WakeEvent& /*w*/) override {

@@ -48,6 +48,25 @@ TEST_F(QuietTest, ExistsBeforeTheContinuationIsAChange) {
   EXPECT_EQ(changes_, 1);
 }
 
+TEST_F(QuietTest, TheKnownCountIsNoNewsHoweverOftenItIsTold) {
+  Prepare("C: A3 IDLE\nS: * 3 EXISTS\nS: + IDLE accepted, awaiting DONE command.\n! wake\nC: DONE\nS: A3 OK done\n" +
+          std::string("C: A4 NOOP\nS: * 3 EXISTS\nS: A4 OK done\n"));
+  EXPECT_TRUE(Idle());
+  connection_->Noop([this] { ++changes_; });
+  EXPECT_EQ(changes_, 0);
+}
+
+TEST_F(QuietTest, WhatAnotherCommandLearnedIsToldLater) {
+  Prepare("C: A3 UID FETCH 1 (UID FLAGS)\nS: * 4 EXISTS\nS: * 1 FETCH (UID 1 FLAGS ())\nS: A3 OK done\n" +
+          std::string("C: A4 IDLE\nS: * 4 EXISTS\nS: +\n! wake\nC: DONE\nS: A4 OK done\n"));
+  Request request;
+  request.name = "UID FETCH";
+  request.command = imap::CommandBuilder(connection_->NextTag(), "UID FETCH").Raw("1 (UID FLAGS)").Finish();
+  connection_->Run(request);
+  EXPECT_TRUE(Idle());
+  EXPECT_EQ(changes_, 1);
+}
+
 TEST_F(QuietTest, ExpungeAndFlagsAreChangesButTheSameCountIsNot) {
   Prepare(
       "C: A3 IDLE\nS: +\nS: * 3 EXISTS\nS: * 2 EXPUNGE\nS: * 1 FETCH (FLAGS (\\Seen))\nS: * OK Still here\n! wake\n"

@@ -255,6 +255,8 @@ TEST_F(RefreshTest, NewUidValidityAsksForEverything) {
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U));
 }
 
+constexpr const char* kDates = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
+
 class NewMessagesTest : public RefreshTest {
  protected:
   NewMessagesTest() {
@@ -270,6 +272,18 @@ class NewMessagesTest : public RefreshTest {
       S: * 3 FETCH (UID 10 FLAGS (\Seen))
       S: A3 OK done
     )";
+  }
+  // The folder opened and listed once more, to see which of the silent messages are there.
+  static std::string SecondLook(int first_tag, bool with_6 = true) {
+    const std::string tag = "A" + std::to_string(first_tag + 1);
+    return Open(with_6 ? 3 : 2, 11, "A" + std::to_string(first_tag)) + "C: " + tag +
+           " UID FETCH 1:* (UID FLAGS)\nS: * 1 FETCH (UID 5 FLAGS ())\n" +
+           (with_6 ? "S: * 2 FETCH (UID 6 FLAGS ())\nS: * 3 FETCH (UID 10 FLAGS ())\n"
+                   : "S: * 2 FETCH (UID 10 FLAGS ())\n") +
+           "S: " + tag + " OK done\n";
+  }
+  static std::string NoDates(const std::string& tag, const std::string& set) {
+    return "C: " + tag + " UID FETCH " + set + " " + kDates + "\nS: " + tag + " OK done\n";
   }
 };
 
@@ -298,32 +312,73 @@ TEST_F(NewMessagesTest, MessageThatWasLeftOutIsAskedForAlone) {
 
 TEST_F(NewMessagesTest, MessageWithoutAnyAnswerIsListedAllTheSame) {
   Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) + "S: A4 OK done\n" + Headers("A5", "6") +
-      "S: A5 OK done\nC: A6 UID FETCH 6 (UID FLAGS)\nS: * 2 FETCH (UID 6 FLAGS ())\nS: A6 OK done\n");
-  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
-  EXPECT_EQ(sink_.added[1].header, "");
-  EXPECT_EQ(sink_.added[1].internal_date, 0);
-  EXPECT_EQ(sink_.added[1].flags, "\\Flagged");
+      "S: A5 OK done\n" + SecondLook(6) + NoDates("A8", "6"));
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U, 6U));
+  EXPECT_EQ(sink_.added[2].header, "");
+  EXPECT_EQ(sink_.added[2].internal_date, 0);
+  EXPECT_EQ(sink_.added[2].flags, "\\Flagged");
+  EXPECT_FALSE(sink_.added[2].complete);
+  EXPECT_TRUE(sink_.added[1].complete);
+}
+
+TEST_F(NewMessagesTest, DateOfAMessageWithoutHeaderIsAskedForAlone) {
+  Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) + "S: A4 OK done\n" + Headers("A5", "6") +
+      "S: A5 NO cannot convert\n" + SecondLook(6) + "C: A8 UID FETCH 6 " + kDates + R"(
+      S: * 2 FETCH (UID 6 FLAGS () INTERNALDATE "01-Jan-2022 00:00:00 +0000" RFC822.SIZE 77)
+      S: A8 OK done
+  )");
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U, 6U));
+  EXPECT_EQ(sink_.added[2].internal_date, 1640995200);
+  EXPECT_EQ(sink_.added[2].size_estimate, 77U);
+  EXPECT_FALSE(sink_.added[2].complete) << "asked for again";
+}
+
+TEST_F(NewMessagesTest, IncompleteMessagesAreAskedForAgain) {
+  request_.full = true;
+  sink_.known = {5, 6, 10};
+  sink_.incomplete = {6};
+  Run(Listing() + Headers("A4", "6") + Message(2, 6) + "S: A4 OK done\n");
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(6U));
+  EXPECT_TRUE(sink_.added[0].complete);
 }
 
 TEST_F(NewMessagesTest, MessageThatIsGoneByThenIsNotListed) {
   Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) + "S: A4 OK done\n" + Headers("A5", "6") +
-      "S: A5 OK done\nC: A6 UID FETCH 6 (UID FLAGS)\nS: A6 OK done\n");
+      "S: A5 OK done\n" + SecondLook(6, false));
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U));
+}
+
+TEST_F(NewMessagesTest, ServerThatTellsNothingAboutAnyMessageHasNotEmptiedTheFolder) {
+  // Exchange answers OK without data at times.
+  const Error error =
+      Fails(Listing() + Headers("A4", "5:6,10") + "S: A4 OK done\n" + Headers("A5", "5") + "S: A5 OK done\n" +
+            Headers("A6", "6") + "S: A6 OK done\n" + Headers("A7", "10") + "S: A7 OK done\n" + SecondLook(8));
+  EXPECT_EQ(error.kind(), ErrorKind::kServer);
+  EXPECT_THAT(sink_.added, IsEmpty());
+}
+
+TEST_F(NewMessagesTest, RefusalThatMayPassIsNoPropertyOfTheMessages) {
+  const std::string refusal = " NO [UNAVAILABLE] Temporary problem, try again later\n";
+  const Error error = Fails(Listing() + Headers("A4", "5:6,10") + "S: A4" + refusal + Headers("A5", "5") + "S: A5" +
+                            refusal + Headers("A6", "6,10") + "S: A6" + refusal + Headers("A7", "6") + "S: A7" +
+                            refusal + Headers("A8", "10") + "S: A8" + refusal + SecondLook(9));
+  EXPECT_EQ(error.kind(), ErrorKind::kServer);
+  EXPECT_THAT(sink_.added, IsEmpty());
 }
 
 TEST_F(NewMessagesTest, RefusedBatchIsHalvedUntilTheBadMessageIsAlone) {
   Run(Listing() + Headers("A4", "5:6,10") + "S: A4 BAD Command Argument Error. 11\n" + Headers("A5", "5") +
       Message(1, 5) + "S: A5 OK done\n" + Headers("A6", "6,10") + "S: A6 NO cannot convert\n" + Headers("A7", "6") +
-      "S: A7 NO cannot convert\n" + Headers("A8", "10") + Message(3, 10) +
-      "S: A8 OK done\nC: A9 UID FETCH 6 (UID FLAGS)\nS: * 2 FETCH (UID 6 FLAGS ())\nS: A9 OK done\n");
-  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
-  EXPECT_EQ(sink_.added[1].size_estimate, 0U);
+      "S: A7 NO cannot convert\n" + Headers("A8", "10") + Message(3, 10) + "S: A8 OK done\n" + SecondLook(9) +
+      NoDates("A11", "6"));
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U, 6U));
+  EXPECT_EQ(sink_.added[2].size_estimate, 0U);
 }
 
 TEST_F(NewMessagesTest, PartOfARefusedBatchThatCameIsKept) {
   Run(Listing() + Headers("A4", "5:6,10") + Message(1, 5) + Message(3, 10) +
-      "S: A4 NO Some of the requested messages no longer exist\n" + Headers("A5", "6") +
-      "S: A5 NO gone\nC: A6 UID FETCH 6 (UID FLAGS)\nS: A6 OK done\n");
+      "S: A4 NO Some of the requested messages no longer exist\n" + Headers("A5", "6") + "S: A5 NO gone\n" +
+      SecondLook(6, false));
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U));
 }
 
@@ -342,18 +397,21 @@ TEST_F(NewMessagesTest, MessageThatEndsTheConnectionIsFoundAndListedWithoutHeade
   Fails(Listing() + Headers("A4", "5") + Message(1, 5) + "S: A4 OK done\n" + Headers("A5", "6") + "! close");
   EXPECT_TRUE(memory_.MadeProgress());
   // Third: without it.
-  const std::string listing = Open(3, 11) + R"(
-    C: A3 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS (\Seen))
-    S: * 2 FETCH (UID 6 FLAGS (\Flagged))
-    S: * 3 FETCH (UID 10 FLAGS (\Seen))
-    S: A3 OK done
-    C: A4 UID FETCH 6 (UID FLAGS)
-    S: * 2 FETCH (UID 6 FLAGS ())
-    S: A4 OK done
-  )";
-  Run(listing + Headers("A5", "10") + Message(3, 10) + "S: A5 OK done\n");
-  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U));
+  sink_.known = {5};
+  Run(Listing() + Headers("A4", "10") + Message(3, 10) + "S: A4 OK done\n" + SecondLook(5));
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 10U, 6U));
+}
+
+TEST_F(NewMessagesTest, ServerThatHangsUpAtEveryHeaderIsNotTriedForEachMessage) {
+  Fails(Listing() + Headers("A4", "5:6,10") + "! close");
+  int attempts = 0;
+  for (const char* uid : {"5", "6", "10"}) {
+    Fails(Listing() + Headers("A4", uid) + "! close");
+    ++attempts;
+    EXPECT_EQ(memory_.MadeProgress(), attempts <= 3);
+  }
+  EXPECT_EQ(Fails(Listing() + SecondLook(4)).kind(), ErrorKind::kServer);
+  EXPECT_THAT(sink_.added, IsEmpty());
 }
 
 TEST_F(NewMessagesTest, OneLostConnectionBlamesNobody) {

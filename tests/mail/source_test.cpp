@@ -37,7 +37,7 @@ TEST_F(SourceTest, ListsFolders) {
   Start();
   Outcome outcome;
   std::vector<model::FolderInfo> folders;
-  source_->ListFolders(Priority::kWaiting, [&, done = outcome.Callback()](auto result) {
+  source_->ListFolders({}, Priority::kWaiting, [&, done = outcome.Callback()](auto result) {
     if (result.ok()) folders = result.value();
     done(result.ok() ? base::Status() : base::Status(result.error()));
   });

@@ -90,9 +90,10 @@ TEST_F(TokenResponseTest, AbsurdLifetimesAreBounded) {
   EXPECT_EQ(Lifetime(Grant("tok", R"("expires_in":1e300)")), 30 * 24 * 3600);
 }
 
-TEST_F(TokenResponseTest, ZeroOrNegativeLifetimeServesThisCallOnly) {
+TEST_F(TokenResponseTest, ZeroOrNegativeLifetimeServesForSecondsOnly) {
   for (const char* lifetime : {R"("expires_in":0)", R"("expires_in":-5)", R"("expires_in":"0")"}) {
     EXPECT_EQ(GetFor(Grant("tok", lifetime)).value.Reveal(), "tok");
+    clock_.Advance(seconds(5));
     Get();
     EXPECT_EQ(http_->count(), 2U) << lifetime;
   }

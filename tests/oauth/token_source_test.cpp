@@ -178,6 +178,95 @@ TEST_F(TokenSourceTest, InvalidatedTokenIsNotGivenOutAgain) {
   EXPECT_EQ(http_.count(), 2U);
 }
 
+TEST_F(TokenSourceTest, RefusedTokenIsKeptWhileItIsNew) {
+  http_.Answer(200, Grant("first"));
+  http_.Answer(200, Grant("second"));
+  const AccessToken first = Get();
+  clock_.Advance(milliseconds(59'999));
+  EXPECT_FALSE(source_->Refused(first));
+  EXPECT_EQ(GetValue(), "first");
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(source_->Refused(first));
+  EXPECT_EQ(GetValue(), "second");
+  // Somebody else has replaced it: there is another one, which is not to blame.
+  EXPECT_TRUE(source_->Refused(first));
+  EXPECT_EQ(GetValue(), "second");
+  EXPECT_EQ(http_.count(), 2U);
+}
+
+TEST_F(TokenSourceTest, RefusedTokenIsKeptWhileServersTakeItElsewhere) {
+  http_.Answer(200, Grant("first"));
+  http_.Answer(200, Grant("second"));
+  const AccessToken first = Get();
+  clock_.Advance(minutes(30));
+  source_->Accepted(first);
+  clock_.Advance(milliseconds(59'999));
+  EXPECT_FALSE(source_->Refused(first));
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(source_->Refused(first)) << "what was good may end: revoked, or a new key at the server";
+  EXPECT_EQ(GetValue(), "second");
+  clock_.Advance(minutes(5));
+  source_->Accepted(first);  // Says nothing about the second.
+  EXPECT_TRUE(source_->Refused(Get()));
+}
+
+TEST_F(TokenSourceTest, ManyRefusedMailboxesNeedAtMostOneTokenAMinute) {
+  http_.Answer(200, Grant("tok"));
+  for (int i = 0; i < 600; ++i) {
+    const AccessToken token = Get();
+    source_->Refused(token);
+    clock_.Advance(seconds(1));
+  }
+  EXPECT_EQ(http_.count(), 10U);
+}
+
+TEST_F(TokenSourceTest, TokenThatIsKnownToBeDeadIsReplacedAtOnce) {
+  http_.Answer(200, Grant("first"));
+  http_.Answer(200, Grant("second"));
+  const AccessToken first = Get();
+  source_->Accepted(first);
+  source_->Invalidate(first);
+  EXPECT_EQ(GetValue(), "second");
+}
+
+TEST_F(TokenSourceTest, TokensOfAVeryShortLifeAreNotAskedForAllTheTime) {
+  for (const char* lifetime : {"0", "1", "5"}) {
+    http_.Answer(200, Grant("tok", std::string(R"("expires_in":)") + lifetime));
+    clock_.Advance(minutes(1));
+    const size_t before = http_.count();
+    EXPECT_EQ(Get().expires, clock_.Now() + seconds(60)) << "no session could do any work";
+    clock_.Advance(milliseconds(4'999));
+    Get();
+    EXPECT_EQ(http_.count(), before + 1) << lifetime;
+    clock_.Advance(milliseconds(1));
+    Get();
+    EXPECT_EQ(http_.count(), before + 2) << lifetime;
+  }
+}
+
+TEST_F(TokenSourceTest, TokenPastItsShortLifeIsReplacedIfItIsRefused) {
+  http_.Answer(200, Grant("first", R"("expires_in":1)"));
+  http_.Answer(200, Grant("second"));
+  const AccessToken first = Get();
+  EXPECT_FALSE(source_->Refused(first));
+  clock_.Advance(seconds(1));
+  source_->Accepted(first);
+  EXPECT_TRUE(source_->Refused(first));
+  EXPECT_EQ(GetValue(), "second");
+}
+
+TEST_F(TokenSourceTest, TokenOfTenSecondsIsRenewedInTime) {
+  http_.Answer(200, Grant("tok", R"("expires_in":10)"));
+  Get();
+  EXPECT_EQ(source_->GetStatus().expires_in_seconds, 10);
+  clock_.Advance(milliseconds(8'999));
+  Get();
+  EXPECT_EQ(http_.count(), 1U);
+  clock_.Advance(milliseconds(1));
+  Get();
+  EXPECT_EQ(http_.count(), 2U);
+}
+
 TEST_F(TokenSourceTest, StatusCountsAndNeverShowsTheToken) {
   http_.Fail(ErrorKind::kNetwork);
   http_.Answer(200, Grant("first"));
@@ -229,10 +318,27 @@ TEST_F(TokenSourceTest, RetryAfterAsADateIsHonouredInItsThreeForms) {
   }
 }
 
-TEST_F(TokenSourceTest, RetryAfterIsBounded) {
-  AnswerWithHeaders(429, "86400");
-  GetError();
-  ExpectPause(minutes(10));
+TEST_F(TokenSourceTest, LongRetryAfterIsHonouredUpToADay) {
+  for (const auto& [asked, hours] : {std::pair("7200", 2), std::pair("604800", 24)}) {
+    AnswerWithHeaders(429, asked);
+    AnswerWithHeaders(429, asked);
+    clock_.Advance(std::chrono::hours(25));
+    EXPECT_THAT(GetError().what(), HasSubstr("asks for a pause of " + std::to_string(hours * 3600) + " s"));
+    const base::MonoTime before = clock_.Now();
+    EXPECT_THAT(GetError().what(), HasSubstr("next try in " + std::to_string(hours * 3600) + " s"));
+    EXPECT_EQ(clock_.Now(), before) << "nobody waits that long";
+    ExpectPause(std::chrono::hours(hours));
+  }
+}
+
+TEST_F(TokenSourceTest, TokenInHandIsUsedWhileTheEndpointIsLeftAlone) {
+  http_.Answer(200, Grant("first"));
+  AnswerWithHeaders(429, "7200");
+  Get();
+  clock_.Advance(seconds(3400));
+  EXPECT_EQ(GetValue(), "first");
+  EXPECT_EQ(GetValue(), "first");
+  EXPECT_EQ(http_.count(), 2U);
 }
 
 TEST_F(TokenSourceTest, RetryAfterOfZeroOrInThePastIsASecond) {
@@ -257,10 +363,10 @@ TEST_F(TokenSourceTest, ThrottleWithoutAUsableHeaderIsAMinute) {
   }
 }
 
-TEST_F(TokenSourceTest, ServerErrorsBackOffExponentiallyToAMinute) {
+TEST_F(TokenSourceTest, ServerErrorsAreRetriedSoonAFewTimesThenLeftAloneForAMinute) {
   http_.Answer(503, "");
   EXPECT_EQ(GetError().kind(), ErrorKind::kServer);
-  for (const int pause : {1, 2, 4, 8, 16, 32, 60, 60}) ExpectPause(seconds(pause));
+  for (const int pause : {1, 2, 4, 60, 60, 60}) ExpectPause(seconds(pause));
 }
 
 TEST_F(TokenSourceTest, BackoffHasJitterAndStartsAnewAfterSuccess) {
@@ -273,6 +379,7 @@ TEST_F(TokenSourceTest, BackoffHasJitterAndStartsAnewAfterSuccess) {
   ExpectPause(milliseconds(1125));
   clock_.Advance(minutes(2));
   Get();
+  clock_.Advance(seconds(5));
   GetError();
   ExpectPause(milliseconds(1125));
 }
@@ -309,6 +416,7 @@ TEST_F(TokenSourceTest, SecretIsReadAnewForEachRequest) {
   http_.Answer(200, Grant("tok", R"("expires_in":0)"));
   Get();
   read_secret_ = [] { return base::Secret("renewed secret"); };
+  clock_.Advance(seconds(5));
   Get();
   EXPECT_EQ(http_.request(0).form.back().second, kSecret);
   EXPECT_EQ(http_.request(1).form.back().second, "renewed secret");

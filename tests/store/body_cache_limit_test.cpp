@@ -42,30 +42,30 @@ TEST_F(BodyCacheLimitTest, NothingGoesBelowTheLimit) {
 TEST_F(BodyCacheLimitTest, LeastRecentlyUsedGoDownToNinetyPercent) {
   SetLimit(20);
   Fill(2001, 2020);
-  EXPECT_NE(cache_->Find(2001), nullptr);
-  EXPECT_NE(cache_->Find(2003), nullptr);
+  EXPECT_NE(cache_->Find(Key(2001)), nullptr);
+  EXPECT_NE(cache_->Find(Key(2003)), nullptr);
   Fill(2021, 2021);
   EXPECT_EQ(cache_->GetStatus().bodies, 18u);
   EXPECT_EQ(cache_->GetStatus().evicted, 3u);
   EXPECT_LE(cache_->GetStatus().bytes, options_.size_limit / 10 * 9);
   EXPECT_EQ(cache_->GetStatus().bytes, BytesOnDisk());
-  EXPECT_TRUE(cache_->Contains(2001));
-  EXPECT_FALSE(cache_->Contains(2002));
-  EXPECT_TRUE(cache_->Contains(2003));
-  EXPECT_FALSE(cache_->Contains(2004));
-  EXPECT_FALSE(cache_->Contains(2005));
-  EXPECT_TRUE(cache_->Contains(2006));
-  EXPECT_TRUE(cache_->Contains(2021));
+  EXPECT_TRUE(cache_->Contains(Key(2001)));
+  EXPECT_FALSE(cache_->Contains(Key(2002)));
+  EXPECT_TRUE(cache_->Contains(Key(2003)));
+  EXPECT_FALSE(cache_->Contains(Key(2004)));
+  EXPECT_FALSE(cache_->Contains(Key(2005)));
+  EXPECT_TRUE(cache_->Contains(Key(2006)));
+  EXPECT_TRUE(cache_->Contains(Key(2021)));
 }
 
 TEST_F(BodyCacheLimitTest, OrderOfUseSurvivesReopening) {
   SetLimit(20);
   Fill(2001, 2020);
-  EXPECT_NE(cache_->Find(2001), nullptr);
+  EXPECT_NE(cache_->Find(Key(2001)), nullptr);
   Reopen();
   Fill(2021, 2021);
-  EXPECT_TRUE(cache_->Contains(2001));
-  EXPECT_FALSE(cache_->Contains(2002));
+  EXPECT_TRUE(cache_->Contains(Key(2001)));
+  EXPECT_FALSE(cache_->Contains(Key(2002)));
 }
 
 TEST_F(BodyCacheLimitTest, RebuiltLedgerGoesByFileTimes) {
@@ -81,8 +81,8 @@ TEST_F(BodyCacheLimitTest, RebuiltLedgerGoesByFileTimes) {
   }
   cache_ = BodyCache::Open(options_);
   Fill(2021, 2021);
-  EXPECT_FALSE(cache_->Contains(2020));
-  EXPECT_TRUE(cache_->Contains(2001));
+  EXPECT_FALSE(cache_->Contains(Key(2020)));
+  EXPECT_TRUE(cache_->Contains(Key(2001)));
 }
 
 TEST_F(BodyCacheLimitTest, LoweredLimitHoldsFromOpeningOn) {
@@ -91,15 +91,15 @@ TEST_F(BodyCacheLimitTest, LoweredLimitHoldsFromOpeningOn) {
   options_.size_limit /= 2;
   Reopen();
   EXPECT_LE(cache_->GetStatus().bytes, options_.size_limit);
-  EXPECT_TRUE(cache_->Contains(2020));
-  EXPECT_FALSE(cache_->Contains(2001));
+  EXPECT_TRUE(cache_->Contains(Key(2020)));
+  EXPECT_FALSE(cache_->Contains(Key(2001)));
 }
 
 TEST_F(BodyCacheLimitTest, OpenBodySurvivesItsEviction) {
   SetLimit(5);
   const std::shared_ptr<BodyFile> body = Put(2001, Bytes(kBody, 2001));
   Fill(2002, 2020);
-  EXPECT_FALSE(cache_->Contains(2001));
+  EXPECT_FALSE(cache_->Contains(Key(2001)));
   EXPECT_TRUE(Contents(*body) == Bytes(kBody, 2001));
 }
 
@@ -108,7 +108,7 @@ TEST_F(BodyCacheLimitTest, JustCommittedBodyStaysEvenIfItNeedsAllTheRoom) {
   Fill(2001, 2009);
   // More than the 90 % that evictions go down to, less than the limit.
   Put(2010, Bytes(kBody * 19 / 2, 2010));
-  EXPECT_TRUE(cache_->Contains(2010));
+  EXPECT_TRUE(cache_->Contains(Key(2010)));
   EXPECT_EQ(cache_->GetStatus().bodies, 1u);
 }
 
@@ -119,10 +119,10 @@ TEST_F(BodyCacheLimitTest, BodyLargerThanTheLimitIsServedButNotKept) {
   const std::shared_ptr<BodyFile> body = Put(2010, large);
   EXPECT_TRUE(Contents(*body) == large);
   EXPECT_EQ(body->size(), large.size());
-  EXPECT_FALSE(cache_->Contains(2010));
-  EXPECT_EQ(cache_->Find(2010), nullptr);
+  EXPECT_FALSE(cache_->Contains(Key(2010)));
+  EXPECT_EQ(cache_->Find(Key(2010)), nullptr);
   EXPECT_EQ(FilesIn("v1/tmp"), 0u);
-  EXPECT_TRUE(cache_->Contains(2001)) << "others are not sacrificed for it";
+  EXPECT_TRUE(cache_->Contains(Key(2001))) << "others are not sacrificed for it";
 }
 
 TEST_F(BodyCacheLimitTest, ManyEvictionsStayWithinTheLimit) {
@@ -139,11 +139,11 @@ TEST_F(BodyCacheLimitTest, ManyUsesAreCountedInOrder) {
   SetLimit(20);
   Fill(2001, 2020);
   for (int round = 0; round < 300; ++round) {
-    for (uint64_t ino = 2020; ino > 2010; --ino) ASSERT_NE(cache_->Find(ino), nullptr);
+    for (uint64_t ino = 2020; ino > 2010; --ino) ASSERT_NE(cache_->Find(Key(ino)), nullptr);
   }
   Fill(2021, 2030);
-  for (uint64_t ino = 2001; ino <= 2010; ++ino) EXPECT_FALSE(cache_->Contains(ino)) << ino;
-  for (uint64_t ino = 2011; ino <= 2030; ++ino) EXPECT_EQ(cache_->Contains(ino), ino < 2019 || ino > 2020) << ino;
+  for (uint64_t ino = 2001; ino <= 2010; ++ino) EXPECT_FALSE(cache_->Contains(Key(ino))) << ino;
+  for (uint64_t ino = 2011; ino <= 2030; ++ino) EXPECT_EQ(cache_->Contains(Key(ino)), ino < 2019 || ino > 2020) << ino;
 }
 
 }  // namespace

@@ -55,12 +55,12 @@ class BodyCacheTest : public testing::Test {
     cache_ = BodyCache::Open(options_);
   }
   std::shared_ptr<BodyFile> Put(uint64_t ino, const std::string& bytes) {
-    const auto writer = cache_->Create(ino);
+    const auto writer = cache_->Create(Key(ino));
     writer->Append(bytes);
     return writer->Commit();
   }
   std::string Get(uint64_t ino) {
-    const std::shared_ptr<BodyFile> body = cache_->Find(ino);
+    const std::shared_ptr<BodyFile> body = cache_->Find(Key(ino));
     return body ? Contents(*body) : "(absent)";
   }
   std::string PathOf(uint64_t ino) const {

@@ -12,13 +12,13 @@ using base::ErrorKind;
 using testing::HasSubstr;
 
 TEST_F(BodyCacheTest, CommittedBodyIsFound) {
-  EXPECT_EQ(cache_->Find(2000), nullptr);
-  EXPECT_FALSE(cache_->Contains(2000));
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
+  EXPECT_FALSE(cache_->Contains(Key(2000)));
   const std::shared_ptr<BodyFile> committed = Put(2000, "Subject: x\r\n\r\nbody\r\n");
   EXPECT_EQ(Contents(*committed), "Subject: x\r\n\r\nbody\r\n");
   EXPECT_EQ(committed->size(), 20u);
   EXPECT_EQ(Get(2000), "Subject: x\r\n\r\nbody\r\n");
-  EXPECT_TRUE(cache_->Contains(2000));
+  EXPECT_TRUE(cache_->Contains(Key(2000)));
   const CacheStatus status = cache_->GetStatus();
   EXPECT_EQ(status.bodies, 1u);
   EXPECT_EQ(status.hits, 1u);
@@ -34,14 +34,14 @@ TEST_F(BodyCacheTest, BodiesOfAllSizesComeBackAfterReopening) {
 }
 
 TEST_F(BodyCacheTest, WrittenBytesCanBeReadBeforeTheCommit) {
-  const auto writer = cache_->Create(2000);
+  const auto writer = cache_->Create(Key(2000));
   const int fd = writer->fd();
   writer->Append("first ");
   EXPECT_EQ(Pread(fd, 6), "first ");
   writer->Append("second");
   EXPECT_EQ(writer->written(), 12u);
   EXPECT_EQ(Pread(fd, 12), "first second");
-  EXPECT_EQ(cache_->Find(2000), nullptr);
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
   const std::shared_ptr<BodyFile> body = writer->Commit();
   EXPECT_EQ(writer->fd(), fd);
   EXPECT_EQ(body->fd(), fd);
@@ -49,7 +49,7 @@ TEST_F(BodyCacheTest, WrittenBytesCanBeReadBeforeTheCommit) {
 }
 
 TEST_F(BodyCacheTest, ResetStartsOver) {
-  const auto writer = cache_->Create(2000);
+  const auto writer = cache_->Create(Key(2000));
   writer->Append("a broken download that was longer");
   writer->Reset();
   EXPECT_EQ(writer->written(), 0u);
@@ -61,12 +61,12 @@ TEST_F(BodyCacheTest, ResetStartsOver) {
 
 TEST_F(BodyCacheTest, AbandonedWriterLeavesNothing) {
   {
-    const auto writer = cache_->Create(2000);
+    const auto writer = cache_->Create(Key(2000));
     writer->Append("half");
     EXPECT_EQ(FilesIn("v1/tmp"), 1u);
   }
   EXPECT_EQ(FilesIn("v1/tmp"), 0u);
-  EXPECT_EQ(cache_->Find(2000), nullptr);
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
 }
 
 TEST_F(BodyCacheTest, SecondBodyOfAnInodeReplacesTheFirst) {
@@ -82,7 +82,7 @@ TEST_F(BodyCacheTest, RemovedBodyIsAbsentButOpenOneStaysReadable) {
   const std::shared_ptr<BodyFile> body = Put(2000, "body");
   cache_->Remove(2000);
   cache_->Remove(2000);
-  EXPECT_EQ(cache_->Find(2000), nullptr);
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
   EXPECT_EQ(Contents(*body), "body");
   EXPECT_EQ(cache_->GetStatus().bytes, 0u);
   EXPECT_EQ(cache_->GetStatus().bodies, 0u);
@@ -109,7 +109,7 @@ TEST_F(BodyCacheTest, CacheOfAnotherIndexIsEmptied) {
   Put(2000, "somebody else's");
   options_.index_id = "another";
   Reopen();
-  EXPECT_EQ(cache_->Find(2000), nullptr);
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
   EXPECT_EQ(cache_->GetStatus().bodies, 0u);
   EXPECT_EQ(cache_->GetStatus().bytes, 0u);
   EXPECT_FALSE(std::filesystem::exists(PathOf(2000)));
@@ -131,7 +131,7 @@ class DamagedBodyTest : public BodyCacheTest {
     cache_.reset();
     WriteFile(PathOf(2000), damage(ReadFile(PathOf(2000))));
     cache_ = BodyCache::Open(options_);
-    EXPECT_EQ(cache_->Find(2000), nullptr);
+    EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
     EXPECT_EQ(cache_->GetStatus().corrupt, 1u);
     EXPECT_EQ(cache_->GetStatus().misses, 1u);
     EXPECT_FALSE(std::filesystem::exists(PathOf(2000)));
@@ -163,7 +163,7 @@ TEST_F(DamagedBodyTest, OneBitInTheBody) {
 }
 
 TEST_F(DamagedBodyTest, AnyByteOfTheFooter) {
-  for (size_t byte = 1; byte <= 80; ++byte) {
+  for (size_t byte = 1; byte <= 88; ++byte) {
     ExpectAbsentAfter([byte](const std::string& bytes) { return WithFlippedBit(bytes, bytes.size() - byte); });
     if (HasFailure()) FAIL() << "byte " << byte << " from the end";
   }
@@ -188,7 +188,7 @@ TEST_F(DamagedBodyTest, SoundBodyOfAnotherIndex) {
   options.directory = elsewhere.path();
   options.index_id = "another";
   const auto other = BodyCache::Open(options);
-  const auto writer = other->Create(2000);
+  const auto writer = other->Create(Key(2000));
   writer->Append("the same inode of another index");
   writer->Commit();
   const std::string bytes = ReadFile(elsewhere.path() + "/v1/d0/00000000000007d0");
@@ -196,12 +196,41 @@ TEST_F(DamagedBodyTest, SoundBodyOfAnotherIndex) {
   ExpectAbsentAfter([&](const std::string&) { return bytes; });
 }
 
+TEST_F(DamagedBodyTest, OlderFooterWithoutTag) {
+  ExpectAbsentAfter([](const std::string& bytes) { return bytes.substr(0, bytes.size() - 8); });
+}
+
+TEST_F(BodyCacheTest, BodyWithAnotherTagIsAbsentAndRemoved) {
+  for (const bool verified : {false, true}) {
+    Put(2000, "of a message that a restored index does not know");
+    if (!verified) Reopen();
+    const BodyKey other{2000, Key(2000).tag + 1};
+    EXPECT_TRUE(cache_->Contains(Key(2000)));
+    EXPECT_FALSE(cache_->Contains(other));
+    EXPECT_EQ(cache_->Find(other), nullptr);
+    EXPECT_FALSE(std::filesystem::exists(PathOf(2000)));
+    EXPECT_FALSE(cache_->Contains(Key(2000)));
+    EXPECT_EQ(cache_->GetStatus().corrupt, 0u) << "nothing is wrong with it";
+    EXPECT_EQ(cache_->GetStatus().misses, 1u);
+    EXPECT_EQ(cache_->GetStatus().bodies, 0u);
+    Reopen();
+  }
+}
+
+TEST_F(BodyCacheTest, FileWithoutAFooterIsNotContained) {
+  Put(2000, Bytes(5000, 1));
+  WriteFile(PathOf(2000), Bytes(4000, 1));
+  EXPECT_FALSE(cache_->Contains(Key(2000)));
+  WriteFile(PathOf(2000), "");
+  EXPECT_FALSE(cache_->Contains(Key(2000)));
+}
+
 TEST_F(BodyCacheTest, EmptyFileOfAPowerFailureIsAbsent) {
   Put(2000, "body");
   cache_.reset();
   WriteFile(PathOf(2000), "");
   cache_ = BodyCache::Open(options_);
-  EXPECT_EQ(cache_->Find(2000), nullptr);
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
 }
 
 // -- The ledger.
@@ -241,7 +270,7 @@ TEST_F(BodyCacheTest, KilledProcessLeavesAUsableCache) {
   RunAndKill([&](const std::function<void()>& die) {
     cache_ = BodyCache::Open(options_);
     for (uint64_t ino = 2000; ino < 2050; ++ino) Put(ino, Bytes(3000, ino));
-    const auto writer = cache_->Create(2999);
+    const auto writer = cache_->Create(Key(2999));
     writer->Append("half");
     die();
   });
@@ -249,7 +278,7 @@ TEST_F(BodyCacheTest, KilledProcessLeavesAUsableCache) {
   EXPECT_EQ(cache_->GetStatus().bodies, 50u);
   EXPECT_EQ(cache_->GetStatus().bytes, BytesOnDisk());
   EXPECT_EQ(Get(2049), Bytes(3000, 2049));
-  EXPECT_EQ(cache_->Find(2999), nullptr);
+  EXPECT_EQ(cache_->Find(Key(2999)), nullptr);
   EXPECT_EQ(FilesIn("v1/tmp"), 0u);
 }
 

@@ -1,8 +1,10 @@
 // The index against crashes, damage, and other programs.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "mailboxfs/store/body_cache.h"
 #include "mailboxfs/store/index.h"
 #include "test_support.h"
 
@@ -174,6 +176,113 @@ TEST_F(IndexDurabilityTest, SoundDatabaseSurvivesTheCheck) {
   EXPECT_EQ(index->CountMessages(), 500u);
 }
 
+// -- Inode numbers that have been given out and that the database does not know.
+
+TEST_F(IndexDurabilityTest, RestoredIndexDoesNotFindTheBodyOfAMessageItHasNeverSeen) {
+  MakeIndex();
+  const TempDir bodies;
+  const auto cache = BodyCache::Open({.directory = bodies.path(), .index_id = id_, .size_limit = 1'000'000});
+  std::string backup;
+  std::string backup_of_log;
+  Node lost;
+  {
+    const auto index = Index::Open(directory_.path());
+    index->AddMessages(inbox_, MakeMessages(501, 502), 100);
+    backup = ReadFile(database());
+    backup_of_log = ReadFile(database() + "-wal");
+    ASSERT_FALSE(backup_of_log.empty());
+    index->AddMessages(inbox_, MakeMessages(503, 503), 100);
+    lost = *index->FindUid(inbox_, 503);
+    const auto writer = cache->Create({lost.ino, lost.tag});
+    writer->Append("of message 503");
+    writer->Commit();
+  }
+  WriteFile(database(), backup);
+  WriteFile(database() + "-wal", backup_of_log);
+  const auto index = Index::Open(directory_.path());
+  ASSERT_EQ(index->id(), id_);
+  index->AddMessages(inbox_, MakeMessages(600, 600), 100);
+  const Node other = *index->FindUid(inbox_, 600);
+  ASSERT_EQ(other.ino, lost.ino);
+  EXPECT_FALSE(cache->Contains({other.ino, other.tag}));
+  EXPECT_EQ(cache->Find({other.ino, other.tag}), nullptr);
+  EXPECT_EQ(cache->GetStatus().corrupt, 0u);
+}
+
+TEST_F(IndexDurabilityTest, InodesLostInAPowerFailureAreNotGivenOutAgain) {
+  for (const bool closed_between : {false, true}) {
+    MakeIndex();
+    RunAndKill([&](const std::function<void()>& die) {
+      const auto index = Index::Open(directory_.path());
+      index->AddMessages(inbox_, MakeMessages(501, 600), 100);
+      WriteFile(directory_.path() + "/last", base::Format("{}", index->FindUid(inbox_, 600)->ino));
+      die();
+    });
+    std::filesystem::remove(database() + "-wal");  // What has not been synced.
+    if (closed_between) Index::Open(directory_.path());
+    const Ino last = std::stoull(ReadFile(directory_.path() + "/last"));
+    const auto index = Index::Open(directory_.path());
+    ASSERT_FALSE(index->FindUid(inbox_, 600).has_value());
+    EXPECT_GT(index->EnsureMailbox("x/b", "b", 100), last);
+    index->AddMessages(inbox_, MakeMessages(700, 700), 100);
+    EXPECT_GT(index->FindUid(inbox_, 700)->ino, last);
+    std::filesystem::remove_all(directory_.path());
+  }
+}
+
+TEST_F(IndexDurabilityTest, EveryKindOfRowSkipsLostInodes) {
+  constexpr Ino kGap = 1'000'000;
+  MakeIndex();
+  PretendUncleanEnd();
+  {
+    const auto index = Index::Open(directory_.path());
+    index->AddMessages(inbox_, MakeMessages(501, 502), 100);
+    EXPECT_GT(index->FindUid(inbox_, 501)->ino, kGap);
+    EXPECT_EQ(index->FindUid(inbox_, 502)->ino, index->FindUid(inbox_, 501)->ino + 1) << "one gap";
+  }
+  PretendUncleanEnd();
+  Ino mailbox = 0;
+  {
+    const auto index = Index::Open(directory_.path());
+    mailbox = index->EnsureMailbox("x/b", "b", 100);
+    EXPECT_GT(mailbox, 2 * kGap);
+  }
+  PretendUncleanEnd();
+  const auto index = Index::Open(directory_.path());
+  const std::vector<NewFolder> folders = {MakeFolder("INBOX")};
+  index->ReplaceFolders(mailbox, folders, 100);
+  EXPECT_GT(index->FindFolder(mailbox, "INBOX")->ino, 3 * kGap);
+}
+
+TEST_F(IndexDurabilityTest, NoInodesAreSkippedAfterAProperEnd) {
+  MakeIndex();
+  EXPECT_LT(inbox_, kReservedInos + 5) << "nor in a new index";
+  const auto index = Index::Open(directory_.path());
+  const Ino last = index->FindUid(inbox_, 500)->ino;
+  index->AddMessages(inbox_, MakeMessages(501, 501), 100);
+  EXPECT_EQ(index->FindUid(inbox_, 501)->ino, last + 1);
+}
+
+TEST_F(IndexDurabilityTest, OtherProgramsAreKeptOutWhileItIsOpen) {
+  // Whoever made a shared index for the log would not know what ours in memory says.
+  MakeIndex();
+  const auto index = Index::Open(directory_.path());
+  index->List(inbox_, 0, 10);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const base::UniqueFd fd(::open(database().c_str(), O_RDONLY | O_CLOEXEC));
+    struct flock lock {};
+    lock.l_type = F_RDLCK;
+    lock.l_start = 0x40000002;  // SQLite's file format: the shared lock.
+    lock.l_len = 510;
+    ::_exit(::fcntl(fd.get(), F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(IndexDurabilityTest, LogOfADeletedDatabaseDoesNotEnterTheNewOne) {
   RunAndKill([&](const std::function<void()>& die) {
     const auto index = Index::Open(directory_.path());
@@ -185,6 +294,13 @@ TEST_F(IndexDurabilityTest, LogOfADeletedDatabaseDoesNotEnterTheNewOne) {
   const auto index = Index::Open(directory_.path());
   EXPECT_TRUE(index->List(kRootIno, 0, 10).empty());
   EXPECT_FALSE(Exists("index.db.corrupt-1"));
+}
+
+TEST_F(IndexDurabilityTest, SymbolicLinkIsRefused) {
+  const TempDir elsewhere;
+  std::filesystem::create_symlink(elsewhere.path() + "/index.db", database());
+  EXPECT_EQ(ErrorOf([&] { Index::Open(directory_.path()); }).kind(), ErrorKind::kDisk);
+  EXPECT_TRUE(std::filesystem::is_empty(elsewhere.path()));
 }
 
 TEST_F(IndexDurabilityTest, DirectoryThatOthersCanWriteToIsRefused) {

@@ -32,7 +32,7 @@ class UidValidityTest : public testing::Test {
   std::vector<Ino> inodes_;  // Of UIDs 1, 2, 3.
 };
 
-TEST_F(UidValidityTest, MatchedMessageKeepsInodeNameAndExactSize) {
+TEST_F(UidValidityTest, MatchedMessageKeepsInodeTagNameAndExactSize) {
   index_->SetExactSize(inodes_[1], 5555);
   const Node before = *index_->Get(inodes_[1]);
   EXPECT_THAT(index_->BeginListing(inbox_, 8), IsEmpty());
@@ -41,6 +41,7 @@ TEST_F(UidValidityTest, MatchedMessageKeepsInodeNameAndExactSize) {
   Add({again});
   const Node after = *index_->FindUid(inbox_, 1002);
   EXPECT_EQ(after.ino, before.ino);
+  EXPECT_EQ(after.tag, before.tag);
   EXPECT_EQ(after.name, before.name);
   EXPECT_EQ(after.mtime, before.mtime);
   EXPECT_EQ(after.size, 5555u);

@@ -49,16 +49,16 @@ TEST_F(BodyCacheTest, ReadersAlwaysSeeWholeRightBodiesWhileOthersWriteAndEvict) 
           cache_->Remove(ino);
           continue;
         }
-        body = cache_->Find(ino);
+        body = cache_->Find(Key(ino));
         if (body == nullptr) {
-          const auto writer = cache_->Create(ino);
+          const auto writer = cache_->Create(Key(ino));
           writer->Append(Bytes(kSize, ino));
           if (choice == 1) continue;
           body = writer->Commit();
         }
         ++read;
         if (Contents(*body) != Bytes(kSize, ino)) ++wrong;
-        cache_->Contains(ino);
+        cache_->Contains(Key(ino));
         cache_->GetStatus();
       }
     });
@@ -84,7 +84,7 @@ TEST_F(BodyCacheTest, DamagedBodyFoundByManyAtOnceIsServedToNobody) {
     threads.Start([&, number] {
       for (uint64_t ino = 2000; ino < 2020; ++ino) {
         if (number == 0) Put(ino, Bytes(50'000, ino));
-        const std::shared_ptr<BodyFile> body = cache_->Find(ino);
+        const std::shared_ptr<BodyFile> body = cache_->Find(Key(ino));
         if (body != nullptr && Contents(*body) != Bytes(50'000, ino)) ++wrong;
       }
     });

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +18,7 @@
 
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
+#include "mailboxfs/store/body_cache.h"
 #include "mailboxfs/store/index.h"
 
 namespace mailboxfs::store {
@@ -76,6 +80,36 @@ inline void RunAndKill(const std::function<void(const std::function<void()>& die
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
 }
+
+// Runs `work` with a small file system at `mount_point`, where one can be mounted: in a process and
+// mount name space of its own, so that nothing is left behind.
+inline void OnTinyFileSystem(const std::string& mount_point, const std::string& size,
+                             const std::function<void()>& work) {
+  constexpr int kCannotMount = 77;
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, ("mode=0700,size=" + size).c_str()) != 0) {
+      ::_exit(kCannotMount);
+    }
+    try {
+      work();
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << error.what();
+    }
+    std::fflush(stdout);
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  if (WEXITSTATUS(status) == kCannotMount) GTEST_SKIP() << "cannot mount a file system here";
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "see above";
+}
+
+// Of a message whose tag is as good as random.
+inline BodyKey Key(uint64_t ino) { return {ino, ino * 0x9e3779b97f4a7c15}; }
 
 inline NewMessage MakeMessage(model::Uid uid, const std::string& subject = "hello") {
   NewMessage message;

@@ -228,7 +228,8 @@ bool FakeSource::Withdraw(const FakeTask* task) {
   return std::erase_if(queue_, [task](const auto& queued) { return queued.get() == task; }) > 0;
 }
 
-std::shared_ptr<model::Task> FakeSource::ListFolders(model::Priority priority, FolderListDone done) {
+std::shared_ptr<model::Task> FakeSource::ListFolders(std::vector<std::string> /*known*/, model::Priority priority,
+                                                     FolderListDone done) {
   ++list_calls;
   auto task = std::make_shared<FakeTask>();
   task->list_done_ = std::move(done);

@@ -91,7 +91,8 @@ class FakeSource : public model::MailSource {
   std::atomic<int> list_calls{0}, refresh_calls{0}, fetch_calls{0}, shutdowns{0};
   model::RefreshRequest last_refresh();
 
-  std::shared_ptr<model::Task> ListFolders(model::Priority priority, FolderListDone done) override;
+  std::shared_ptr<model::Task> ListFolders(std::vector<std::string> known, model::Priority priority,
+                                           FolderListDone done) override;
   std::shared_ptr<model::Task> Refresh(const model::RefreshRequest& request, std::shared_ptr<model::RefreshSink> sink,
                                        model::Priority priority, Done done) override;
   std::shared_ptr<model::Task> FetchBody(const model::BodyRequest& request, std::shared_ptr<model::BodySink> sink,

@@ -52,7 +52,10 @@ TEST_F(LookupTest, WhatIsKnownIsAnsweredAtOnceHoweverOld) {
 TEST_F(LookupTest, TheUidAloneIsAnUnlistedAlias) {
   source_->AddMessage("INBOX", 5, {"hello", "body"});
   const Ino inbox = Find("sales/INBOX");
-  EXPECT_EQ(Lookup(inbox, "5.eml").answer.Value().ino, Find("sales/INBOX/2022-10-01_hello.5.eml"));
+  const Attributes by_alias = Lookup(inbox, "5.eml").answer.Value();
+  EXPECT_EQ(by_alias.ino, Find("sales/INBOX/2022-10-01_hello.5.eml"));
+  EXPECT_TRUE(by_alias.alias);
+  EXPECT_FALSE(Lookup(inbox, "2022-10-01_hello.5.eml").answer.Value().alias);
   EXPECT_EQ(Lookup(inbox, "6.eml").answer.Error(), ErrorKind::kNotFound);
   EXPECT_EQ(ReadNames(inbox), Names{"2022-10-01_hello.5.eml"});
 }

@@ -1,3 +1,8 @@
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "exact_sizes.h"
 #include "tree_fixture.h"
 
 namespace mailboxfs::tree {
@@ -45,6 +50,22 @@ class OpenTest : public TreeTest {
     EXPECT_EQ(Bytes(Read(message, 0, 100).answer.Value()), Big(0, 100)) << "what was shown stays";
     EXPECT_EQ(Read(message, 200'000, 10).answer.Error(), ErrorKind::kStale);
     source_->RunHeld();  // The refresh that this leads to.
+  }
+  // Nothing can be written to a file while `act` runs.
+  template <typename Function>
+  static auto UnderFullDisk(Function act) {
+    struct Limit {
+      Limit() {
+        ::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        const rlimit none{0, before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &none);
+      }
+      ~Limit() { ::setrlimit(RLIMIT_FSIZE, &before); }
+      rlimit before{};
+    };
+    const Limit limit;
+    return act();
   }
   std::string Big(size_t offset, size_t length) const { return big_.substr(offset, length); }
 
@@ -314,7 +335,7 @@ TEST_F(OpenTest, WrongLengthsAreErrors) {
   asked = Open(small_);
   source_->Take()->Finish(std::nullopt);
   EXPECT_EQ(asked.answer.Error(), ErrorKind::kUnfetchable) << "success without a body";
-  EXPECT_FALSE(cache_->Contains(small_));
+  EXPECT_FALSE(cache_->Contains({small_, index_->Get(small_)->tag}));
 }
 
 TEST_F(OpenTest, AnEmptyMessageIsAMessage) {
@@ -387,6 +408,90 @@ TEST_F(OpenTest, ABodyThatTheServerMadeAnewHasANewSize) {
   const Tree::Opened opened = Open(small_).answer.Value();
   EXPECT_EQ(opened.message->size(), 11U);
   EXPECT_EQ(tree_->GetAttributes(small_).size, 11U);
+}
+
+TEST_F(OpenTest, ANewSizeIsSaidByEveryOpenUntilTheKernelHasBeenTold) {
+  ReadAll(small_);
+  cache_->Remove(small_);
+  source_->AddMessage("INBOX", 1, {"small", "regenerated, and longer than it was", "", 1664661906, 99});
+  const Tree::Opened lazily = Open(small_).answer.Value();
+  EXPECT_FALSE(lazily.size_changed);
+  EXPECT_EQ(Read(lazily.message, 0, 4).answer.Error(), ErrorKind::kStale) << "the new size is known from here on";
+  EXPECT_EQ(Read(lazily.message, 30, 4).answer.Error(), ErrorKind::kStale) << "not the end of the new body";
+  EXPECT_TRUE(Open(small_).answer.Value().size_changed);
+  EXPECT_TRUE(Open(small_).answer.Value().size_changed) << "the first one's reply may have reached nobody";
+  cache_->Remove(small_);
+  const int fetched = source_->fetch_calls;
+  const Tree::Opened unread = Open(small_).answer.Value();
+  EXPECT_TRUE(unread.size_changed);
+  EXPECT_EQ(source_->fetch_calls, fetched);
+  EXPECT_TRUE(Open(small_).answer.Value().size_changed);
+  unread.message->SizeTold();
+  EXPECT_FALSE(Open(small_).answer.Value().size_changed);
+  EXPECT_EQ(ReadAll(small_), "regenerated, and longer than it was");
+}
+
+TEST_F(OpenTest, WhatTheKernelWasToldOfAnOlderSizeIsNotEnough) {
+  ExactSizes sizes(*index_);
+  sizes.Learn(small_, 50);
+  const uint64_t older = sizes.Untold(small_);
+  EXPECT_NE(older, 0U);
+  sizes.Learn(small_, 60);
+  sizes.Told(small_, older);
+  EXPECT_NE(sizes.Untold(small_), 0U);
+  sizes.Told(small_, sizes.Untold(small_));
+  sizes.Learn(small_, 60);
+  EXPECT_EQ(sizes.Untold(small_), 0U) << "no change";
+}
+
+TEST_F(OpenTest, ASizeThatTheIndexHasNoRoomForHoldsUntilTheEnd) {
+  ReadAll(small_);
+  index_->SetExactSize(small_, 9);
+  EXPECT_EQ(tree_->GetAttributes(small_).size, 9U);
+  const uint64_t size = Tree::Opened(UnderFullDisk([&] { return Open(small_).answer.Value(); })).message->size();
+  EXPECT_EQ(size, 25U);
+  EXPECT_EQ(index_->Get(small_)->size, 9U) << "the disk was full";
+  EXPECT_EQ(tree_->GetAttributes(small_).size, size);
+  EXPECT_EQ(Lookup(inbox_, "1.eml").answer.Value().size, size);
+  EXPECT_EQ(tree_->ReadDirectory(inbox_, 0, 1).front().attributes.size, size);
+  EXPECT_TRUE(Open(small_).answer.Value().size_changed);
+  Open(small_).answer.Value().message->SizeTold();
+  EXPECT_FALSE(Open(small_).answer.Value().size_changed);
+}
+
+TEST_F(OpenTest, ABodyIsServedThoughTheIndexHasNoRoomForItsSize) {
+  Hold();
+  const Asked<Tree::Opened> asked = Open(large_);
+  const auto task = source_->Take();
+  UnderFullDisk([&] { task->sink->Begin(big_.size(), true); });
+  const Tree::Opened opened = asked.answer.Value();
+  EXPECT_TRUE(opened.size_changed);
+  task->sink->Write(big_);
+  task->Finish(std::nullopt);
+  EXPECT_EQ(Bytes(Read(opened.message, 0, 1'000'000).answer.Value()), big_);
+  EXPECT_FALSE(index_->Get(large_)->size_exact) << "the disk was full";
+  EXPECT_EQ(tree_->GetAttributes(large_).size, big_.size());
+  EXPECT_TRUE(tree_->GetAttributes(large_).size_exact);
+  EXPECT_EQ(tree_->GetXattr(large_, "user.mailboxfs.size_exact"), "1");
+}
+
+TEST_F(OpenTest, ARevivedDownloadIsNotForgottenAtTheEndOfItsEarlierLife) {
+  std::shared_ptr<FakeTask> task;
+  const std::shared_ptr<OpenMessage> message = Stream(&task);
+  // Who reads opens again as soon as he hears of the failure, which is before the download's end is over.
+  Asked<Tree::Opened> again;
+  tree_->Read(message, 300'000, 10, [&](const base::Result<ReadSpan>& result) {
+    EXPECT_FALSE(result.ok());
+    again = Open(large_);
+  });
+  task->Finish(base::Error(ErrorKind::kNetwork, "broken"));
+  EXPECT_EQ(tree_->GetStatus().downloads, 1U) << "the new life of the same download";
+  const Asked<Tree::Opened> third = Open(large_);
+  EXPECT_EQ(source_->fetch_calls, 2);
+  source_->RunHeld();
+  EXPECT_EQ(Bytes(Read(third.answer.Value().message, 300'000, 10).answer.Value()), Big(300'000, 10));
+  EXPECT_EQ(Bytes(Read(again.answer.Value().message, 300'000, 10).answer.Value()), Big(300'000, 10));
+  EXPECT_EQ(tree_->GetStatus().downloads, 0U);
 }
 
 TEST_F(OpenTest, AMessageIsNeverFetchedUnderAnotherUidValidity) {

@@ -25,6 +25,26 @@ class StatusTest : public TreeTest {
   }
 };
 
+TEST_F(StatusTest, SpaceIsCountedOnceInAWhile) {
+  source_->AddMessage("INBOX", 1, {"one", "body"});
+  const Ino inbox = Find("sales/INBOX");
+  List(inbox);
+  ReadAll(Find("sales/INBOX/1.eml"));
+  EXPECT_EQ(tree_->GetSpace().messages, 1U);
+  source_->AddMessage("INBOX", 2, {"two", "body"});
+  Advance(seconds(61));
+  List(inbox);
+  EXPECT_EQ(tree_->GetSpace().messages, 2U);
+  source_->AddMessage("INBOX", 3, {"three", "body"});
+  source_->Hint("INBOX");
+  EXPECT_EQ(tree_->GetStatus().messages, 3U);
+  EXPECT_EQ(tree_->GetSpace().messages, 2U) << "counting takes time";
+  Advance(seconds(10));
+  EXPECT_EQ(tree_->GetSpace().messages, 3U);
+  EXPECT_EQ(tree_->GetSpace().cache.bodies, 1U);
+  EXPECT_EQ(tree_->GetSpace().cache.limit, uint64_t{1} << 30U);
+}
+
 TEST_F(StatusTest, TellsWhatIsKnownAndHappening) {
   source_->AddMessage("INBOX", 1, {"one", "body"});
   source_->AddFolder("Never looked at");

@@ -119,6 +119,7 @@ std::string TreeTest::Bytes(const ReadSpan& span) {
 
 std::string TreeTest::ReadAll(Ino message) {
   const std::shared_ptr<OpenMessage> opened = Open(message).answer.Value().message;
+  opened->SizeTold();
   return Bytes(Read(opened, 0, opened->size() + 100).answer.Value());
 }
 

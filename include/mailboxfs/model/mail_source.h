@@ -51,7 +51,10 @@ class RefreshSink {
   // The folder was opened. Returns the UIDs that are known under this UIDVALIDITY, in
   // ascending order (empty if UIDVALIDITY is new: everything is then delivered again).
   virtual std::vector<Uid> Begin(const FolderState& state) = 0;
-  // Messages that were not known, in ascending order of UID.
+  // Known messages that were not complete when they were added: they are asked for again now and
+  // then, and delivered by Added once more when the server tells. Called after Begin.
+  virtual std::vector<Uid> Incomplete() = 0;
+  // Messages that were not known or not complete, in ascending order of UID.
   virtual void Added(std::span<const MessageInfo> messages) = 0;
   virtual void FlagsChanged(std::span<const FlagsUpdate> updates) = 0;
   // Known UIDs that the server, having been asked for all, did not name.
@@ -102,7 +105,9 @@ class MailSource {
 
   virtual ~MailSource() = default;
 
-  virtual std::shared_ptr<Task> ListFolders(Priority priority, FolderListDone done) = 0;
+  // `known`: ids of selectable folders that were there before. The list is an error rather than
+  // one that lacks a known folder which the server still opens.
+  virtual std::shared_ptr<Task> ListFolders(std::vector<std::string> known, Priority priority, FolderListDone done) = 0;
   virtual std::shared_ptr<Task> Refresh(const RefreshRequest& request, std::shared_ptr<RefreshSink> sink,
                                         Priority priority, Done done) = 0;
   virtual std::shared_ptr<Task> FetchBody(const BodyRequest& request, std::shared_ptr<BodySink> sink, Priority priority,

@@ -15,6 +15,8 @@ namespace mailboxfs::oauth {
 
 struct AccessToken {
   base::Secret value;
+  // When sessions that were opened with it are better replaced. Never less than a minute after it
+  // was asked for, whatever the endpoint says: nobody gets work done in shorter sessions.
   base::MonoTime expires = base::MonoTime::max();
 };
 
@@ -30,12 +32,22 @@ struct TokenStatus {
 class TokenSource {
  public:
   virtual ~TokenSource() = default;
-  // A token that is valid for a while; from memory, or requested once however many callers
+  // A token that is valid for a while, or, if the endpoint's tokens live for less than five
+  // seconds, one that is no older than that; from memory, or requested once however many callers
   // wait (single-flight: a caller that leaves does not end it for the others). Throws Error:
   // kLoginRefused (the endpoint says no for good; remembered for a while), kNetwork, kTls,
   // kServer, kThrottled, kTimeout, kCancelled, kConfig (the secret cannot be read).
   virtual AccessToken Get(const base::Deadline& deadline, const base::WakeEvent& wake) = 0;
-  // The server refused this token: don't give it out again.
+  // A server accepted this token in a login.
+  virtual void Accepted(const AccessToken& /*token*/) {}
+  // A server refused a login with this token. That may be the mailbox's fault, and all mailboxes
+  // share the token; so it is kept if it was issued, or accepted by any server, less than a minute
+  // ago, and else given up. True: the next Get gives another token, which may do better.
+  virtual bool Refused(const AccessToken& token) {
+    Invalidate(token);
+    return true;
+  }
+  // The token is dead, the server said that it expired: don't give it out again.
   virtual void Invalidate(const AccessToken& token) = 0;
   virtual TokenStatus GetStatus() const = 0;
 };

@@ -15,6 +15,13 @@
 
 namespace mailboxfs::store {
 
+// Whose body it is. The inode number alone is not enough: an index that was restored, or that lost
+// its last commits to a power failure, can give it to another message; the tag is random.
+struct BodyKey {
+  uint64_t ino = 0;
+  uint64_t tag = 0;
+};
+
 // A body that can be read: the file descriptor stays valid whatever happens to the cache
 // (eviction unlinks, open descriptors live on). Bytes [0, size) are the body. Immutable;
 // thread-safe (use pread or splice with offsets).
@@ -56,14 +63,14 @@ struct CacheStatus {
 };
 
 // The bodies that are held: one file each in 2-hex-digit directories (0700/0600), named for
-// the inode, with a footer after the body that carries the index's id, the inode, the size
-// and a 128-bit XXH3 checksum. An LRU database (disposable, rebuilt by scanning) counts disk
+// the inode, with a footer after the body that carries the index's id, the inode, the tag, the
+// size and a 128-bit XXH3 checksum. An LRU database (disposable, rebuilt by scanning) counts disk
 // blocks; over the limit the least recently used are unlinked down to 90 %. A body is
-// checked once per process before it is first served; one that fails counts as absent and is
-// removed. Nothing is ever synced: what a power failure damages fails its check and is fetched
-// again. One process uses a directory at a time (flock). BodyWriters must not outlive
-// the BodyCache; BodyFiles may. Thread-safe; no lock is
-// held while bodies are read or written. Throws Error: kDisk, kDiskFull; Open: kConfig as well.
+// checked once per process before it is first served; one that fails, or whose tag is another
+// one, counts as absent and is removed. Nothing is ever synced: what a power failure damages fails its check and is
+// fetched again. One process uses a directory at a time (flock). BodyWriters must not outlive the BodyCache; BodyFiles
+// may. Thread-safe; no lock is held while bodies are read or written. Throws Error: kDisk, kDiskFull; Open: kConfig as
+// well.
 class BodyCache {
  public:
   struct Options {
@@ -77,11 +84,12 @@ class BodyCache {
   virtual ~BodyCache() = default;
 
   // The body if it is held and sound; counts as a use.
-  virtual std::shared_ptr<BodyFile> Find(uint64_t ino) = 0;
-  // Cheap, without check: for `user.mailboxfs.cached`.
-  virtual bool Contains(uint64_t ino) = 0;
+  virtual std::shared_ptr<BodyFile> Find(const BodyKey& key) = 0;
+  // Cheap, looks at the footer only: for `user.mailboxfs.cached`.
+  virtual bool Contains(const BodyKey& key) = 0;
   // On a full disk the temporary file is an unlinked one in $TMPDIR; that is logged once.
-  virtual std::unique_ptr<BodyWriter> Create(uint64_t ino) = 0;
+  virtual std::unique_ptr<BodyWriter> Create(const BodyKey& key) = 0;
+  // Whatever its tag is.
   virtual void Remove(uint64_t ino) = 0;
   virtual CacheStatus GetStatus() = 0;
 };

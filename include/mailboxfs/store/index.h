@@ -14,8 +14,10 @@
 
 namespace mailboxfs::store {
 
-// Inode number = SQLite row id (AUTOINCREMENT): stable over mounts, never used twice. The
-// root is kRootIno; all others are above kReservedInos.
+// Inode number = SQLite row id (AUTOINCREMENT): stable over mounts, never used twice as long as the
+// database is: after an unclean end a million numbers are left out, more than a power failure can
+// make it forget. What is restored from a backup can use one twice; then the tags differ. The root
+// is kRootIno; all others are above kReservedInos.
 using Ino = uint64_t;
 inline constexpr Ino kRootIno = 1;
 inline constexpr Ino kReservedInos = 1000;
@@ -31,6 +33,7 @@ struct Node {
   int64_t mtime = 0;  // Message: INTERNALDATE. Directory: last change of its contents (wall clock, seconds).
   uint64_t size = 0;  // Message: exact if size_exact, else the server's estimate. Directory: 0.
   bool size_exact = false;
+  uint64_t tag = 0;  // Random, made with the row: with the inode number it names a message's body.
   // Message only; what it means is the folder's `listed.uid_validity`. 0: the folder's UIDVALIDITY
   // has changed and the message has not been matched yet (see BeginListing); it cannot be fetched.
   model::Uid uid = 0;
@@ -78,6 +81,8 @@ struct NewMessage {
   int64_t internal_date = 0;
   uint64_t size_estimate = 0;
   std::string header;  // Only its digest is kept, to match again after a UIDVALIDITY change.
+  // False: the server tells neither date nor size nor header, now; to be asked again.
+  bool complete = true;
 };
 
 // A name that has gone: what the kernel must be told.
@@ -101,7 +106,7 @@ class Index {
   virtual ~Index() = default;
 
   // Random, made with the database: cached bodies carry it, so that a body can never be
-  // taken for that of another index's inode.
+  // taken for that of another index's message.
   virtual std::string id() const = 0;
 
   // -- Reading.
@@ -115,8 +120,10 @@ class Index {
   virtual std::optional<Folder> FindFolder(Ino mailbox, std::string_view id) = 0;
   virtual std::vector<Folder> Folders(Ino mailbox) = 0;
   virtual std::optional<Mailbox> GetMailbox(Ino mailbox) = 0;
-  // UIDs in ascending order.
+  // UIDs in ascending order, under the folder's current UIDVALIDITY.
   virtual std::vector<model::Uid> Uids(Ino folder) = 0;
+  // Those of them that were added incomplete and have not been completed; cheap if they are few.
+  virtual std::vector<model::Uid> IncompleteUids(Ino folder) = 0;
   virtual uint64_t CountMessages() = 0;
 
   // -- Mailboxes. Keeps the inode of a known key; renames if the name differs. Another mailbox
@@ -133,15 +140,18 @@ class Index {
   // -- Messages. BeginListing tells which UIDVALIDITY the following calls belong to. If it is
   // a new one, the folder's old messages are set aside; AddMessages then matches each new
   // message with them by Message-ID, INTERNALDATE, estimated size and header digest: a match
-  // keeps inode, name and exact size and gets the new UID; FinishListing drops the rest.
+  // keeps inode, tag, name and exact size and gets the new UID; FinishListing drops the rest.
+  // What is incomplete, old or new, matches nothing.
   // Until then set-aside messages stay visible, without UID. All of this is persistent: a
   // listing that broke off is continued by BeginListing with the same UIDVALIDITY, set aside
   // afresh with another. Of equal messages each old row is used once, in order of UID.
   // Returns the UIDs already known under `uid_validity`, ascending.
   virtual std::vector<model::Uid> BeginListing(Ino folder, model::UidValidity uid_validity) = 0;
   // Names already taken in the folder get "~2", "~3", ... before the ".uid.eml" suffix or extension.
-  // A UID that is known already is skipped.
-  virtual void AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) = 0;
+  // A UID that is known already is skipped, unless it is incomplete and now given complete: then
+  // it gets what is given, but keeps inode, tag and a size that is exact. Returns those with their
+  // old names (a name may be the new one, too: what stat shows has changed all the same).
+  virtual std::vector<Removed> AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) = 0;
   virtual void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) = 0;
   virtual std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) = 0;
   // The listing is complete: stores what the server said and when. `scanned`: all UIDs and

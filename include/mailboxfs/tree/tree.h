@@ -28,6 +28,8 @@ struct Attributes {
   uint64_t size = 0;
   bool size_exact = true;
   int64_t mtime = 0;
+  // Looked up by another name than its own, which may come to mean another message.
+  bool alias = false;
 };
 
 struct DirEntry {
@@ -48,6 +50,9 @@ class OpenMessage {
  public:
   virtual ~OpenMessage() = default;
   virtual uint64_t size() const = 0;  // Exact.
+  // The kernel has been told of the size that Opened::size_changed was said of, and the open
+  // was answered.
+  virtual void SizeTold() = 0;
 };
 
 // Somebody who waits for the network. Thread-safe. The callback given with the request is
@@ -102,6 +107,12 @@ struct TreeStatus {
   uint64_t waiting = 0;    // Callers waiting.
 };
 
+// For statfs.
+struct SpaceStatus {
+  store::CacheStatus cache;
+  uint64_t messages = 0;
+};
+
 // The directory tree as a view of index and cache. Thread-safe. Methods that answer at once
 // use local data only, never the network; those that take a callback answer inline if they
 // can (and return null), else return the Wait. No lock is held when a callback runs.
@@ -125,6 +136,8 @@ class Tree {
   virtual Ino ParentOf(Ino directory) = 0;
   // "user.mailboxfs.uid", ".flags", ".message_id", ".size_exact", ".cached"; nullopt: no such attribute.
   virtual std::optional<std::string> GetXattr(Ino ino, std::string_view name) = 0;
+  // Never builds more than it returns; the count may be ten seconds old.
+  virtual SpaceStatus GetSpace() = 0;
   virtual TreeStatus GetStatus() = 0;
 
   // -- May wait.
@@ -133,10 +146,11 @@ class Tree {
   // Makes the listing complete (never listed: waits) and, if old, current (waits a little).
   virtual std::shared_ptr<Wait> OpenDirectory(Ino directory, Callback<Attributes> callback) = 0;
   // Answers once the exact size is known and stored: at once if it was known before; the body is
-  // then fetched by the first Read. Telling the kernel of a changed size is the caller's to do
-  // before it replies (`size_changed`).
+  // then fetched by the first Read.
   struct Opened {
     std::shared_ptr<OpenMessage> message;
+    // The kernel may hold another size: the caller tells it before he replies. Each open says
+    // so until one of them was told of by SizeTold.
     bool size_changed = false;
     // What the kernel may hold of this message comes from the same body.
     bool same_body = false;

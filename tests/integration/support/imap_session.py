@@ -50,6 +50,7 @@ class Session:
         self.server, self._connection = server, connection
         self.user, self._folder, self._known = None, None, []
         self.current = None  # (sequence number, Message) of the body being asked for.
+        self.arguments = ""  # Of the command that is being answered.
         self._in, self._out = b"", []
 
     # -- Bytes.
@@ -144,6 +145,7 @@ class Session:
         folder = self._folder.name if self._folder else None
         if word in ("EXAMINE", "STATUS"):
             folder = mutf7.decode(_strings(arguments)[0])
+        self.arguments = arguments
         shown = text if word not in ("LOGIN", "AUTHENTICATE") else word
         if name != "FETCH":
             self.server.note(Seen(time.monotonic(), self.user, folder, name, shown))
@@ -302,11 +304,13 @@ class Session:
             self.write(f"* {len(now)} EXISTS\r\n".encode())
         self._known = now
 
-    def _do_search(self, tag, _arguments, by_uid):
+    def _do_search(self, tag, arguments, by_uid):
         if self._folder is None or not by_uid:
             self.tagged(tag, "BAD Command Error. 12")
             return
-        self.write(b"* SEARCH" + b"".join(b" %d" % uid for uid in self._known) + b"\r\n")
+        asked = re.fullmatch(r"UID (\d+)", arguments.strip(), re.I)
+        found = [uid for uid in self._folder.uids() if asked is None or uid == int(asked.group(1))]
+        self.write(b"* SEARCH" + b"".join(b" %d" % uid for uid in found) + b"\r\n")
         self.tagged(tag, "OK SEARCH completed.")
 
     # -- FETCH.

@@ -69,7 +69,8 @@ def main(needs_fuse=True):
         print("skipped: there is no /dev/fuse")
         sys.exit(_SKIPPED)
     result = unittest.main(module="__main__", verbosity=2, exit=False).result
-    # contrib/deps.sh installs all that is needed: what did not run has shown nothing.
+    # contrib/deps.sh installs all that is needed: what did not run has shown nothing. Who is not root is excused.
     for test, reason in result.skipped:
         print(f"NOT RUN: {test}: {reason}")
-    sys.exit(0 if result.wasSuccessful() and not result.skipped else 1)
+    missed = [reason for _, reason in result.skipped if not reason.startswith("only root")]
+    sys.exit(0 if result.wasSuccessful() and not missed else 1)
