@@ -27,6 +27,7 @@ class Loop {
 
   // Serves on the calling thread until `done()`, or `ended` is set (also by others).
   void ServeUntil(const std::function<bool()>& done);
+  // A thread that fails ends the process: see Work.
   void Start(unsigned threads);
   // Ends the threads, each after the request it is at. Idempotent.
   void Stop();

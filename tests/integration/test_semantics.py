@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 
+from support import process
 from support.imap_script_server import ImapScriptServer
 from support.mount import password_account, uid_of
 from support.testcase import MountTest, main, read
@@ -76,6 +77,18 @@ class Semantics(MountTest):
         uid = uid_of(self.one)
         self.assertEqual(os.stat(self.folder / f"{uid}.eml").st_ino, os.stat(self.one).st_ino)
         self.assertNotIn(f"{uid}.eml", os.listdir(self.folder))
+
+    def test_the_uid_goes_with_its_message(self):
+        self.box.unmount()
+        self.box.config["refresh_interval"] = 0.2
+        self.box.write_config()
+        self.box.start()
+        uid = uid_of(self.one)
+        alias = self.folder / f"{uid}.eml"
+        self.assertEqual(os.stat(alias).st_ino, os.stat(self.one).st_ino)
+        self.inbox.expunge(uid)
+        process.wait_until(lambda: os.path.basename(self.one) not in os.listdir(self.folder), what="the deletion")
+        self.assert_errno(errno.ENOENT, os.stat, alias)
 
     def test_directories_are_read_once_through_whatever_the_buffer(self):
         self.assertEqual(len(self.names), len(set(self.names)))

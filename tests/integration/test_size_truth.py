@@ -131,6 +131,45 @@ class SizeTruth(MountTest):
         self.assertEqual({entry.name: entry.stat().st_size for entry in os.scandir(folder)}, truth)
         self.assertEqual(self.server_.bodies(), 0)
 
+    def test_a_body_that_the_server_made_anew_is_read_whole_or_not_at_all(self):
+        for folder in ("cat", "cp", "tar"):
+            self.fill(folder, LIES["three times"])
+        mount = self.mount(password_account(self.server_, [USER]))
+        for folder in ("cat", "cp", "tar"):
+            for name in os.listdir(mount.path(USER, folder)):
+                read(mount.path(USER, folder, name))
+        mount.unmount()
+        shutil.rmtree(mount.directory / "cache")
+        mount.start()
+        for folder in ("cat", "cp", "tar"):
+            with self.subTest(folder):
+                source, target = mount.path(USER, folder), self.scratch / folder
+                target.mkdir()
+                # The kernel has the proven sizes now.
+                process.run(["ls", "-l", source], check=True)
+                for turn, name in enumerate(sorted(os.listdir(source))):
+                    message = self.mailbox.folder(folder).get(uid_of(name))
+                    message.body = message.body + b"one more line\r\n" * 20 if turn % 2 else message.body[:-7]
+                for name in os.listdir(source):
+                    self.copy_until_it_works(folder, source / name, target / name)
+                self.check(folder, {path.name: path.read_bytes() for path in target.iterdir()})
+
+    def copy_until_it_works(self, tool, source, target):
+        commands = {
+            "cat": f"cat '{source}' > '{target}'",
+            "cp": f"cp '{source}' '{target}'",
+            "tar": f"tar -C '{source.parent}' -cf - '{source.name}' > '{target}.tar' && "
+            f"tar -C '{target.parent}' -xf '{target}.tar' && rm '{target}.tar'",
+        }
+        for _ in range(3):
+            done = process.run(["sh", "-c", commands[tool]])
+            if done.returncode == 0:
+                return
+            # ESTALE: the file was opened with the old size.
+            self.assertRegex(done.stderr, "Stale file handle|File shrank|Read error")
+            (target.parent / f"{target.name}.tar").unlink(missing_ok=True)
+        self.fail(f"{tool} of {source}: {done.stderr}")
+
 
 if __name__ == "__main__":
     main()

@@ -97,6 +97,50 @@ class Starvation(MountTest):
             self.assertEqual(reader.communicate(timeout=30)[0], body)
         self.assertEqual(self.imap.bodies(uid=1), 1)
 
+    def start_lookups(self, mount, *directory):
+        """Programs that each wait for another unknown name in one directory."""
+        lookups = [
+            subprocess.Popen(["stat", mount.path(*directory, f"nobody-{i}.eml")], stderr=subprocess.DEVNULL)
+            for i in range(5)
+        ]
+        self.addCleanup(lambda: [lookup.kill() or lookup.wait(30) for lookup in lookups])
+        process.wait_until(lambda: mount.status()["waiting"] >= len(lookups), what="all lookups to wait side by side")
+        return lookups
+
+    def assert_killed_at_once(self, lookups):
+        self.assert_all_wait(lookups)
+        while lookups:
+            # Not the first: it is the one whom the kernel lets in.
+            lookup = lookups.pop()
+            lookup.kill()
+            self.assertEqual(lookup.wait(5), -signal.SIGKILL)
+            self.assert_all_wait(lookups)
+
+    def test_a_waiting_lookup_keeps_nobody_out_of_its_directory(self):
+        mount = self.mount(password_account(self.imap, [WELL]), timeouts={"stall": 100, "total": 120})
+        names = mount.messages(WELL, "INBOX")
+        bodies = {name: read(mount.path(WELL, "INBOX", name)) for name in names[:3]}
+        mount.remount()  # The kernel knows no names, and a new mount takes no listing for current.
+        self.imap.on("*", Gate())
+        lookups = self.start_lookups(mount, WELL, "INBOX")
+        for name, body in bodies.items():
+            copy = process.run(["cat", mount.path(WELL, "INBOX", name)], timeout=20, check=True, text=False)
+            self.assertEqual(copy.stdout, body)
+        listing = process.run(["ls", "-l", mount.path(WELL, "INBOX")], timeout=30, check=True).stdout
+        self.assertEqual(len(listing.splitlines()), 21)
+        self.assert_killed_at_once(lookups)
+
+    def test_a_mailbox_that_does_not_answer_can_be_left_at_once(self):
+        mount = self.mount(password_account(self.imap, [STALLED]), timeouts={"stall": 100, "total": 120})
+        self.imap.on("LIST", Gate())
+        lookups = [
+            subprocess.Popen(["ls", mount.path(STALLED, name)], stderr=subprocess.DEVNULL)
+            for name in ("INBOX", "Slow", "Long")
+        ]
+        self.addCleanup(lambda: [lookup.kill() or lookup.wait(30) for lookup in lookups])
+        process.wait_until(lambda: mount.status()["waiting"] >= len(lookups), what="all to wait side by side")
+        self.assert_killed_at_once(lookups)
+
     def test_unmounting_does_not_wait_for_the_stalled(self):
         mount = self.mount(password_account(self.imap, [STALLED]), timeouts={"stall": 300, "total": 600})
         readers = self.start_readers(mount)
