@@ -67,11 +67,10 @@ void Notifier::Loop() {
       changed_.Wait(mutex_);
       continue;
     }
-    const Change change = *next;
+    const auto change = queue_.extract(next);
     fuse_session* const session = session_;
-    queue_.erase(next);
     lock.Unlock();
-    Tell(session, change);
+    Tell(session, change.value());
     lock.Lock();
   }
 }

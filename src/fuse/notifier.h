@@ -2,11 +2,11 @@
 
 #include <fuse3/fuse_lowlevel.h>
 
-#include <compare>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -64,7 +64,9 @@ class Notifier : public tree::KernelNotifier {
     uint64_t parent = 0;  // 0: attributes of `ino`.
     uint64_t ino = 0;
     std::string name;
-    auto operator<=>(const Change&) const = default;
+    bool operator<(const Change& other) const {
+      return std::tie(parent, ino, name) < std::tie(other.parent, other.ino, other.name);
+    }
   };
 
   void Enter(uint64_t parent);

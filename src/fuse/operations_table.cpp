@@ -79,7 +79,7 @@ void StatFs(fuse_req_t request, fuse_ino_t ino) {
 }  // namespace
 
 const fuse_lowlevel_ops& OperationsTable() {
-  static const fuse_lowlevel_ops kTable = [] {
+  static const fuse_lowlevel_ops operations = [] {
     fuse_lowlevel_ops table{};
     table.init = Init;
     table.lookup = Lookup;
@@ -95,7 +95,7 @@ const fuse_lowlevel_ops& OperationsTable() {
     table.statfs = StatFs;
     return table;
   }();
-  return kTable;
+  return operations;
 }
 
 }  // namespace mailboxfs::fuse

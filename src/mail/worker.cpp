@@ -180,11 +180,9 @@ bool Worker::WaitOnce() {
   } else if (now >= keepalive_at) {
     connection_->Noop(on_change);
     last_command_ = Now();
-  } else if (!CanIdle()) {
-    connection_->WaitIdle(base::Deadline::At(std::min(close_at, keepalive_at)), on_change);
-  } else if (const base::MonoTime grace_end = last_job_ + kIdleGrace; now < grace_end) {
+  } else if (const base::MonoTime grace_end = last_job_ + kIdleGrace; CanIdle() && now < grace_end) {
     connection_->WaitIdle(base::Deadline::At(std::min(close_at, grace_end)), on_change);
-  } else if (fetcher_.ClaimIdle(*this)) {
+  } else if (CanIdle() && fetcher_.ClaimIdle(*this)) {
     idle_refused_ = !connection_->Idle(base::Deadline::At(std::min(close_at, now + timeouts.keepalive)), on_change);
     last_command_ = Now();
   } else {

@@ -35,7 +35,7 @@ struct Part {
 constexpr std::string_view kPlaceholders = "the placeholders are {uid}, {date}, {time}, {from} and {subject}";
 constexpr std::string_view kExample = "write for example {date}_{subject}.{uid}.eml";
 
-base::Error TemplateError(std::string problem) { return {base::ErrorKind::kConfig, std::move(problem)}; }
+base::Error TemplateError(const std::string& problem) { return {base::ErrorKind::kConfig, problem}; }
 
 Placeholder PlaceholderNamed(std::string_view name) {
   if (name == "uid") return Placeholder::kUid;

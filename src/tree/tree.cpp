@@ -77,7 +77,7 @@ class TreeImpl : public Tree {
   int64_t ListedAt(const Directory& directory, bool folder_list);
   Attributes LookupInRoot(std::string_view name);
   std::shared_ptr<Wait> LookupMissing(const Directory& directory, std::string_view name, Callback<Attributes> callback);
-  std::shared_ptr<Wait> OpenNow(Ino message, Messages::Fetch fetch, Callback<Opened> callback);
+  std::shared_ptr<Wait> OpenNow(Ino message, Messages::Fetch fetch, const Callback<Opened>& callback);
   // The first read of a message whose size was known when it was opened.
   std::shared_ptr<Wait> ReadUnread(const std::shared_ptr<OpenBody>& message, uint64_t offset, size_t length,
                                    Callback<ReadSpan> callback);
@@ -338,10 +338,10 @@ std::shared_ptr<Wait> TreeImpl::OpenListed(const Directory& directory, Callback<
 }
 
 std::shared_ptr<Wait> TreeImpl::Open(Ino message, Callback<Opened> callback) {
-  return OpenNow(message, Messages::Fetch::kAtRead, std::move(callback));
+  return OpenNow(message, Messages::Fetch::kAtRead, callback);
 }
 
-std::shared_ptr<Wait> TreeImpl::OpenNow(Ino message, Messages::Fetch fetch, Callback<Opened> callback) {
+std::shared_ptr<Wait> TreeImpl::OpenNow(Ino message, Messages::Fetch fetch, const Callback<Opened>& callback) {
   base::Status error;
   try {
     const base::Error gone(ErrorKind::kGone, base::Format("opening inode {}: the message has been deleted", message));
@@ -402,7 +402,7 @@ std::shared_ptr<Wait> TreeImpl::ReadUnread(const std::shared_ptr<OpenBody>& mess
     message->SetFetched(std::move(fetched));
     wait->Follow(2, messages->Read(message->fetched(), offset, length, answer));
   };
-  wait->Follow(1, OpenNow(message->ino(), Messages::Fetch::kNow, std::move(opened)));
+  wait->Follow(1, OpenNow(message->ino(), Messages::Fetch::kNow, opened));
   return wait->finished() ? nullptr : wait;
 }
 

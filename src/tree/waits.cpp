@@ -47,7 +47,7 @@ void Waiter::Cancel(const base::Error& error) {
 
 base::MonoTime Waiter::LastProgress() const { return std::max(began_, mailbox_->source->LastProgress()); }
 
-void StagedWait::Follow(int stage, std::shared_ptr<Wait> wait) {
+void StagedWait::Follow(int stage, const std::shared_ptr<Wait>& wait) {
   base::Status cancelled;
   {
     base::MutexLock lock(mutex_);

@@ -51,7 +51,7 @@ class StagedWait : public Wait {
  public:
   // `wait` is what stage `stage` (1 or 2) waits for, null if that ended at once. The second may
   // be told of before the first, by another thread.
-  void Follow(int stage, std::shared_ptr<Wait> wait);
+  void Follow(int stage, const std::shared_ptr<Wait>& wait);
   // The answer has been given.
   void Finish() { finished_ = true; }
   bool finished() const { return finished_.load(); }
