@@ -25,7 +25,7 @@ first_of() {
 
 if [ ! -f "$build/build.ninja" ]; then
   CC=${CC:-$(first_of clang-14 clang)} CXX=${CXX:-$(first_of clang++-14 clang++)} meson setup "$build" \
-    -Dfuzzers=true -Dbenchmarks=false -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dunity=on -Dunity_size=1000 -Dfuzzers=true -Dbenchmarks=false -Db_sanitize=address,undefined -Db_lundef=false \
     -Dcpp_args=-fsanitize=fuzzer-no-link
 fi
 programs=
