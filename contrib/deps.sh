@@ -10,7 +10,7 @@ packages_of() {
     demo) echo dovecot-imapd python3 openssl rsync ;;
     test) packages_of demo; echo libgtest-dev libgmock-dev libbenchmark-dev mandoc tar restic borgbackup attr procps \
       util-linux shellcheck ;;
-    ci) packages_of test; echo clang-14 clang-format-14 clang-tidy-14 git ;;
+    ci) packages_of test; echo clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 git ;;
     *) echo "$0: unknown group: $1" >&2; return 2 ;;
   esac
 }
