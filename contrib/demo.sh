@@ -62,7 +62,7 @@ interruptible() {
 "$top/contrib/deps.sh" build demo
 say "building…"
 [ -e "$build/build.ninja" ] ||
-  quietly meson setup "$build" "$top" --buildtype=release -Dunity=on -Dunity_size=1000 -Dtests=false -Dbenchmarks=false
+  quietly meson setup "$build" "$top" --buildtype=release -Doptimization=2 -Dunity=on -Dunity_size=1000 -Dtests=false -Dbenchmarks=false
 quietly ninja -C "$build" src/main/mailboxfs
 PATH=$build/src/main:$PATH
 

@@ -7,7 +7,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${MAILBOXFS_BUILD_DIR:-$top/build/demo}
 "$top/contrib/deps.sh" build demo >&2
 if [ ! -e "$build/build.ninja" ]; then
-  meson setup "$build" "$top" --buildtype=release -Dunity=on -Dunity_size=1000 \
+  meson setup "$build" "$top" --buildtype=release -Doptimization=2 -Dunity=on -Dunity_size=1000 \
   -Dtests=false -Dbenchmarks=false >&2
 fi
 ninja -C "$build" src/main/mailboxfs >&2

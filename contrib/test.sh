@@ -12,7 +12,7 @@ read -ra setup <<<"${MAILBOXFS_MESON_ARGS:-}"
 "$top/contrib/deps.sh" build test
 if [ ! -e "$build/build.ninja" ]; then
   # One translation unit a module: the headers are read once, which halves the time twice.
-  meson setup "$build" "$top" -Dunity=on -Dunity_size=1000 "${setup[@]}"
+  meson setup "$build" "$top" -Dwerror=true -Dunity=on -Dunity_size=1000 "${setup[@]}"
 elif [ ${#setup[@]} -gt 0 ]; then
   meson configure "$build" "${setup[@]}"
 fi
