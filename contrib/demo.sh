@@ -40,6 +40,8 @@ cleanup() {
     kill -TERM "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
   fi
+  # rsync -a has copied the directories' permissions, which lack write.
+  [ ! -d "$work/backup" ] || chmod -R u+w "$work/backup"
   rm -rf --one-file-system "$work"
   exit "$status"
 }

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,7 +68,9 @@ Mountpoint CheckMountpoint(const std::string& path) {
   const bool reachable = ::stat(mountpoint.path.c_str(), &info) == 0;
   const int stat_errno = errno;
   if (const std::optional<MountEntry> entry = FindOwnMount(mountpoint.path)) {
-    if (reachable || stat_errno != ENOTCONN) {
+    // Not stat, which the kernel may answer by itself for a while.
+    struct statfs space {};
+    if (::statfs(mountpoint.path.c_str(), &space) == 0 || errno != ENOTCONN) {
       throw Error(ErrorKind::kConfig, base::Format("{}: mailboxfs is already mounted here (configuration {})",
                                                    mountpoint.path, entry->fsname));
     }

@@ -3,8 +3,9 @@
 namespace mailboxfs::fuse {
 namespace {
 
-// Their times change with their contents, and tools compare them before and after reading.
-constexpr double kDirectoryTimeout = 0.0;
+// Their times change with their contents, and tools compare them before and after reading. But
+// default_permissions asks for those of each directory above a file for each file.
+constexpr double kDirectoryTimeout = 1.0;
 
 double Seconds(base::Duration duration) { return std::chrono::duration<double>(duration).count(); }
 

@@ -207,7 +207,8 @@ void Operations::GetXattr(Reply& reply, tree::Ino ino, std::string_view name, si
     if (error.kind() != base::ErrorKind::kUnsupported) throw;
   }
   if (!value) {
-    reply.Errno(ENODATA);
+    // Of ACLs and labels there are none anywhere: who hears so (ls -l) asks once, not for each file.
+    reply.Errno(name.starts_with("user.") ? ENODATA : EOPNOTSUPP);
   } else if (size == 0) {
     reply.XattrSize(value->size());
   } else if (value->size() > size) {
