@@ -24,13 +24,17 @@ for group in "${@:-build}"; do
     installed "$package" || missing+=("$package")
   done
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+# fusermount3 unmounts for ordinary users only what stands in this file; a bare system may lack it.
+[ -e /etc/mtab ] || [ -L /etc/mtab ] || no_mtab=1
+[ ${#missing[@]} -gt 0 ] || [ -n "${no_mtab-}" ] || exit 0
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
   command -v sudo >/dev/null || { echo "$0: run as root, or install sudo; missing: ${missing[*]}" >&2; exit 1; }
   as_root=(sudo)
 fi
+[ -z "${no_mtab-}" ] || "${as_root[@]}" ln -s ../proc/self/mounts /etc/mtab
+[ ${#missing[@]} -gt 0 ] || exit 0
 echo "installing ${missing[*]}" >&2
 
 log=$(mktemp)
