@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# Shows mailboxfs at work on a private mail server with two mailboxes, and leaves nothing behind.
+# Shows mailboxfs at work on a private mail server with two mailboxes. Leaves nothing behind but build/demo and
+# the packages that it needed.
 # usage: contrib/demo.sh                  a tour, then a shell inside the mount (without a terminal: the tour only)
 #        contrib/demo.sh -- COMMAND…      runs COMMAND inside the mount and exits with its status
+# MAILBOXFS: a mailboxfs that is built already (for the tests).
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$top/build/demo
+mailboxfs=${MAILBOXFS:-$build/src/main/mailboxfs}
 export LC_ALL=C.UTF-8
 
 command=()
 case ${1-} in
   '') ;;
   --) shift; [ $# -gt 0 ] || { echo "usage: $0 [-- COMMAND…]" >&2; exit 2; }; command=("$@") ;;
-  *) sed -n '2,4s/^# //p' "$0" >&2; [ "$1" = --help ] && exit 0; exit 2 ;;
+  *) sed -n '2,6s/^# //p' "$0" >&2; [ "$1" = --help ] && exit 0; exit 2 ;;
 esac
 
 say() { printf '%s\n' "$*" >&2; }
@@ -21,6 +24,10 @@ quietly() {
   "$@" >"$log" 2>&1 || { tail -n 30 "$log" >&2; say "$0: failed: $*"; exit 1; }
 }
 
+# Started by root, the mail server becomes nobody, who cannot enter a private directory (pam_tmpdir).
+if [ "$(id -u)" -eq 0 ] && ! setpriv --reuid=65534 --regid=65534 --clear-groups test -x "${TMPDIR:-/tmp}"; then
+  export TMPDIR=/tmp
+fi
 work=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/mailboxfs-demo-XXXXXX")")
 server='' child=''
 cleanup() {
@@ -32,7 +39,7 @@ cleanup() {
   # An interactive shell ends on this one only.
   [ -z "$child" ] || kill -HUP "$child" 2>/dev/null || true
   if mountpoint -q "$work/mail"; then
-    timeout 20 "$build/src/main/mailboxfs" unmount "$work/mail" 2>/dev/null || true
+    timeout 20 "$mailboxfs" unmount "$work/mail" 2>/dev/null || true
   fi
   # The mount of a daemon that has died is none to mountpoint; without a mount this does nothing.
   fusermount3 -q -u -z "$work/mail" 2>/dev/null || true
@@ -61,12 +68,14 @@ interruptible() {
 }
 
 [ -e /dev/fuse ] || { say "$0: there is no /dev/fuse here; try: modprobe fuse"; exit 1; }
-"$top/contrib/deps.sh" build demo
-say "building…"
-[ -e "$build/build.ninja" ] ||
-  quietly meson setup "$build" "$top" --buildtype=release -Doptimization=2 -Dunity=on -Dunity_size=1000 -Dtests=false -Dbenchmarks=false
-quietly ninja -C "$build" src/main/mailboxfs
-PATH=$build/src/main:$PATH
+if [ -z "${MAILBOXFS-}" ]; then
+  "$top/contrib/deps.sh" build demo
+  say "building…"
+  [ -e "$build/build.ninja" ] ||
+    quietly meson setup "$build" "$top" --buildtype=release -Doptimization=2 -Dunity=on -Dunity_size=1000 -Dtests=false -Dbenchmarks=false
+  quietly ninja -C "$build" src/main/mailboxfs
+fi
+PATH=$(dirname "$mailboxfs"):$PATH
 
 say "starting a private Dovecot and a token endpoint, and filling two mailboxes…"
 mkfifo "$work/ready"

@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    build) echo g++ meson ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev openssl \
+    build) echo ca-certificates g++ meson ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev openssl \
       nlohmann-json3-dev libspdlog-dev libfmt-dev libsqlite3-dev zlib1g-dev libcli11-dev libutf8proc-dev libxxhash-dev ;;
     demo) echo dovecot-imapd python3 openssl rsync ;;
     test) packages_of demo; echo libgtest-dev libgmock-dev libbenchmark-dev mandoc tar restic borgbackup attr procps \

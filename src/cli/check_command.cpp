@@ -176,6 +176,13 @@ void CheckMailbox(Services* services, const config::Config& config, const config
       mail::ProbeMailbox(services->MakeOptions(config, account, mailbox), services->environment());
   const std::string subject = account.name + "/" + mailbox.address;
   for (const LayerText& layer : DescribeLayers(report, account)) {
+    const bool one_message =
+        layer.layer == ProbeReport::Layer::kMessage && report.error && report.error->kind() == ErrorKind::kUnfetchable;
+    if (layer.layer == report.failed_at && one_message) {
+      findings->Add(layer.id, subject, Verdict::kWarning, report.error->what(),
+                    "the server cannot deliver this one message; reading it gives EIO, the others are not concerned");
+      return;
+    }
     if (layer.layer == report.failed_at) {
       findings->Fail(layer.id, subject,
                      report.error.value_or(Error(ErrorKind::kInternal, "the check stopped here without a reason")),

@@ -31,14 +31,19 @@ struct Arguments {
 constexpr std::array<std::string_view, 4> kCommands = {"mount", "check", "status", "unmount"};
 
 constexpr std::string_view kConfigHelp =
-    "Configuration file (default: $XDG_CONFIG_HOME/mailboxfs/config.json, else /etc/mailboxfs/config.json)";
+    "Configuration file (default: $XDG_CONFIG_HOME/mailboxfs/config.json or ~/.config/mailboxfs/config.json, "
+    "else /etc/mailboxfs/config.json)";
 
 CLI::App* AddMount(CLI::App* app, MountArguments* arguments) {
   CLI::App* command = app->add_subcommand("mount", "Mount the configured mailboxes");
   command->add_option("MOUNTPOINT", arguments->mountpoint, "An existing directory")->required();
   command->add_option("-c,--config", arguments->config, std::string(kConfigHelp));
   command->add_flag("-f,--foreground", arguments->foreground, "Stay in the foreground, log to standard error");
-  command->add_option("-o", arguments->options, "Mount options: allow_other, allow_root, uid=, gid=, umask=, ...")
+  command
+      ->add_option("-o", arguments->options,
+                   "Mount options: allow_other, allow_root, uid=N, gid=N, umask=OCTAL, config=FILE, log_level=LEVEL, "
+                   "log_file=FILE, "
+                   "and what mount(8) and systemd know (ro, noauto, _netdev, x-*)")
       ->type_name("OPT[,OPT...]")
       ->allow_extra_args(false);
   command->add_option("--log-level", arguments->log_level, "trace, debug, info (default), warning, error or off")
@@ -75,13 +80,13 @@ bool IsCommand(const std::string& word) {
   return std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end();
 }
 
+bool IsMountHelper(const std::string& program) { return program.substr(program.rfind('/') + 1).starts_with("mount."); }
+
 // mount(8) and fstab call us as `mount.mailboxfs CONFIG MOUNTPOINT [-sfnv] [-o OPTS] [-t TYPE]`,
 // a person may write `mailboxfs CONFIG MOUNTPOINT -o OPTS`, where CONFIG must not be taken for a
 // mistyped command.
 bool IsMountHelperForm(const std::vector<std::string>& arguments) {
-  const std::string& program = arguments[0];
-  const std::string name = program.substr(program.rfind('/') + 1);
-  if (name.starts_with("mount.")) return true;
+  if (IsMountHelper(arguments[0])) return true;
   if (arguments.size() < 3 || arguments[1].starts_with("-") || arguments[2].starts_with("-")) return false;
   const std::string& first = arguments[1];
   if (IsCommand(first)) return false;
@@ -101,13 +106,15 @@ int RunMountHelper(const std::vector<std::string>& arguments) {
   CLI::App app("Mount mailboxes as files (the form that mount(8) and /etc/fstab use)", "mount.mailboxfs");
   MountArguments mount;
   std::string config;
-  bool fake = false;
+  // For mount(8) -f means --fake, for people the foreground.
+  const bool helper = IsMountHelper(arguments[0]);
+  bool dash_f = false;
   bool ignored = false;
   std::string type;
   app.add_option("CONFIG", config, "Configuration file")->required();
   app.add_option("MOUNTPOINT", mount.mountpoint, "An existing directory")->required();
   app.add_option("-o", mount.options, "Mount options")->allow_extra_args(false);
-  app.add_flag("-f", fake, "Check only, don't mount (mount --fake)");
+  app.add_flag("-f", dash_f, helper ? "Check only, don't mount (mount --fake)" : "Stay in the foreground");
   app.add_flag("-s", ignored, "Ignored");
   app.add_flag("-n", ignored, "Ignored");
   app.add_flag("-v", ignored, "Ignored");
@@ -119,7 +126,8 @@ int RunMountHelper(const std::vector<std::string>& arguments) {
     return app.exit(error) == 0 ? kExitOk : kExitConfig;
   }
   mount.config = config;
-  if (fake) {
+  mount.foreground = dash_f && !helper;
+  if (dash_f && helper) {
     config::Load(config);
     return kExitOk;
   }

@@ -70,11 +70,12 @@ std::string ConfigurationId(const std::string& absolute_path) {
 
 std::string DefaultDirectory(const BaseDirectory& base, const std::string& id) {
   if (const auto xdg = AbsoluteFromEnvironment(base.xdg_variable)) return base::Format("{}/mailboxfs/{}", *xdg, id);
-  if (const auto home = Home()) return base::Format("{}/{}/mailboxfs/{}", *home, base.below_home, id);
   if (const auto systemd = AbsoluteFromEnvironment(base.systemd_variable)) {
     return base::Format("{}/{}", systemd->substr(0, systemd->find(':')), id);
   }
+  // Not root's home: by sudo, at boot and from cron HOME differs, and the index must be the same.
   if (::geteuid() == 0) return base::Format("{}/{}", base.of_root, id);
+  if (const auto home = Home()) return base::Format("{}/{}/mailboxfs/{}", *home, base.below_home, id);
   return {};
 }
 

@@ -27,7 +27,8 @@ int ErrorLog::Report(Site site, tree::Ino ino, const base::Error& error) {
     base::LogWarning("{} more failures of {} ({:02}) were not logged", suppressed, SiteName(site),
                      static_cast<int>(site));
   }
-  base::LogWarning("{} ({:02}) {} [{}, inode {}]", name, static_cast<int>(site), error.what(), SiteName(site), ino);
+  base::LogWarning("{} ({:02}) {} [{}, {}]", name, static_cast<int>(site), error.what(), SiteName(site),
+                   describe_(ino));
   return errnum;
 }
 

@@ -2,6 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "mailboxfs/base/clock.h"
@@ -13,7 +16,7 @@
 namespace mailboxfs::fuse {
 
 // Turns the errors of requests into errno, counts them, and tells people: one line each, as
-// "EIO (05) sales/INBOX: connection reset [open, inode 4711]", but not more than kLines per kWindow
+// "EIO (05) connection reset [open, sales/INBOX/a.1.eml, uid 1]", but not more than kLines per kWindow
 // and site, because a backup that runs into a dead network fails a hundred thousand times. Thread-safe.
 class ErrorLog {
  public:
@@ -25,7 +28,10 @@ class ErrorLog {
   static constexpr unsigned kLines = 20;
   static constexpr base::Duration kWindow = std::chrono::seconds(10);
 
-  explicit ErrorLog(const base::Clock& clock) : clock_(clock) {}
+  // Says for people what an inode is; called with no lock held, must not throw.
+  using Describe = std::function<std::string(tree::Ino)>;
+
+  ErrorLog(const base::Clock& clock, Describe describe) : clock_(clock), describe_(std::move(describe)) {}
 
   // The errno to answer with.
   int Report(Site site, tree::Ino ino, const base::Error& error);
@@ -42,6 +48,7 @@ class ErrorLog {
   bool MayLog(Site site, uint64_t* suppressed);
 
   const base::Clock& clock_;
+  const Describe describe_;
   mutable base::Mutex mutex_;
   Counts counts_ GUARDED_BY(mutex_);
   std::array<Window, kSites> windows_ GUARDED_BY(mutex_);

@@ -66,7 +66,7 @@ class SessionImpl final : public Session {
   SessionImpl(SessionOptions options, const base::Clock& clock)
       : options_(std::move(options)),
         clock_(clock),
-        errors_(clock),
+        errors_(clock, [this](tree::Ino ino) { return tree_->Describe(ino); }),
         watchdog_(options_.stall, options_.total, clock, EndsCaller) {}
 
   ~SessionImpl() override {

@@ -20,8 +20,16 @@ bool Connection::ReadGreeting() {
   greeting_ = base::Printable(status->text);
   server_ = greeting_;
   switch (status->condition) {
-    case imap::Condition::kOk:
-    case imap::Condition::kPreauth: OnUntaggedStatus(*status); return status->condition == imap::Condition::kPreauth;
+    case imap::Condition::kOk: OnUntaggedStatus(*status); return false;
+    case imap::Condition::kPreauth:
+      // A local relay is made for one mailbox; of a server nobody knows whose mail it would show.
+      if (context_.options.endpoint.tls != net::Tls::kNone) {
+        throw Error(ErrorKind::kLoginRefused,
+                    "the server says that we are logged in before we have said as whom (PREAUTH); whose mail this is "
+                    "cannot be known, so nothing is read: make the server ask for a login");
+      }
+      OnUntaggedStatus(*status);
+      return true;
     case imap::Condition::kBye: {
       const std::optional<base::Duration> pause = ThrottlePause(*status);
       if (pause) context_.mailbox.AskPause(*pause);

@@ -19,7 +19,6 @@ namespace {
 // A hostile server shall not fill the memory.
 constexpr size_t kMaxFolders = 200'000;
 constexpr size_t kMaxNameOctets = 64 * 1024 * 1024;
-constexpr size_t kMaxChecked = 16;
 // Deeper names are taken as flat.
 constexpr ptrdiff_t kMaxDepth = 100;
 
@@ -157,11 +156,9 @@ std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::st
   }
   std::unordered_set<std::string_view> listed;
   for (const model::FolderInfo& folder : folders) listed.insert(folder.id);
-  size_t checked = 0;
   for (const std::string& id : known) {
     if (listed.contains(id)) continue;
-    // LIST has no count that would tell whether it is complete. A few samples show it.
-    if (++checked > kMaxChecked) break;
+    // LIST has no count that would tell whether it is complete.
     if (StillOpens(id)) {
       throw base::Error(
           base::ErrorKind::kServer,

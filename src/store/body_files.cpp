@@ -118,7 +118,16 @@ std::string BodyFiles::PathOf(uint64_t ino) const {
 base::UniqueFd BodyFiles::CreateTemporary(std::string* path) const {
   static std::atomic<uint64_t> counter = 0;
   *path = base::Format("{}/tmp/{}-{}", root_, ::getpid(), ++counter);
-  base::UniqueFd fd(::open(path->c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const auto create = [&] {
+    return base::UniqueFd(::open(path->c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  };
+  base::UniqueFd fd = create();
+  if (!fd && errno == ENOENT) {
+    // Somebody has tidied up while we run.
+    MakePrivateDirectory(root_);
+    MakePrivateDirectory(root_ + "/tmp");
+    fd = create();
+  }
   if (!fd) throw base::ErrnoError(ErrorKind::kDisk, "cannot create " + *path, errno);
   return fd;
 }

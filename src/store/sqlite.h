@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "mailboxfs/base/error.h"
-#include "mailboxfs/base/mutex.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -118,40 +117,6 @@ class Transaction {
  private:
   Database& database_;
   bool open_ = true;
-};
-
-// A few connections for reading. Thread-safe.
-//
-//   auto reader = pool.Take();
-//   reader->Prepare(...)
-class ReaderPool {
- public:
-  class Lease {
-   public:
-    Lease(ReaderPool& pool, std::unique_ptr<Database> database) : pool_(pool), database_(std::move(database)) {}
-    ~Lease() { pool_.GiveBack(std::move(database_)); }
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    Database* operator->() const { return database_.get(); }
-
-   private:
-    ReaderPool& pool_;
-    std::unique_ptr<Database> database_;
-  };
-
-  explicit ReaderPool(std::vector<std::unique_ptr<Database>> databases) : free_(std::move(databases)) {}
-
-  // Waits until a connection is free.
-  Lease Take() EXCLUDES(mutex_);
-  // Whether a connection has met damage. All connections must have been given back.
-  bool damaged() EXCLUDES(mutex_);
-
- private:
-  void GiveBack(std::unique_ptr<Database> database) EXCLUDES(mutex_);
-
-  base::Mutex mutex_;
-  base::CondVar given_back_;
-  std::vector<std::unique_ptr<Database>> free_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mailboxfs::store

@@ -10,6 +10,7 @@
 #include "directory.h"
 #include "mailboxfs/base/mutex.h"
 #include "mailboxfs/store/index.h"
+#include "reader_pool.h"
 #include "sqlite.h"
 
 namespace mailboxfs::store {

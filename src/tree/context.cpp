@@ -2,14 +2,14 @@
 
 namespace mailboxfs::tree {
 
-std::string PathOf(store::Index& index, Ino directory) {
+std::string PathOf(store::Index& index, Ino ino) {
   constexpr int kDeepest = 64;
   std::string path;
-  for (int depth = 0; depth < kDeepest && directory != store::kRootIno; ++depth) {
-    const std::optional<store::Node> node = index.Get(directory);
+  for (int depth = 0; depth < kDeepest && ino != store::kRootIno; ++depth) {
+    const std::optional<store::Node> node = index.Get(ino);
     if (!node) break;
     path = path.empty() ? node->name : node->name + "/" + path;
-    directory = node->parent;
+    ino = node->parent;
   }
   return path;
 }

@@ -47,7 +47,7 @@ struct Context {
 };
 
 // "sales/Projects/2024" for logs and status; as much of it as is known.
-std::string PathOf(store::Index& index, Ino directory);
+std::string PathOf(store::Index& index, Ino ino);
 
 // An error that must not be taken for the proven absence of a name: kNotFound and kGone, said
 // about something else than the name that was asked for, become kServer.

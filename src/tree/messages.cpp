@@ -12,11 +12,12 @@ using base::ErrorKind;
 
 }  // namespace
 
-Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher)
+Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher,
+                   std::shared_ptr<ExactSizes> sizes)
     : context_(std::move(context)),
       refresher_(std::move(refresher)),
       open_(std::make_shared<OpenTable>()),
-      sizes_(std::make_shared<ExactSizes>(context_->index)) {}
+      sizes_(std::move(sizes)) {}
 
 std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folder& folder,
                                      const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,

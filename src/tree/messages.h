@@ -17,7 +17,7 @@ namespace mailboxfs::tree {
 // Thread-safe. No lock is held while anything else is called.
 class Messages : public std::enable_shared_from_this<Messages> {
  public:
-  Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher);
+  Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher, std::shared_ptr<ExactSizes> sizes);
 
   // When the body is needed: only if the size is not known (kAtRead), or in any case.
   enum class Fetch { kAtRead, kNow };
@@ -30,7 +30,6 @@ class Messages : public std::enable_shared_from_this<Messages> {
                              Tree::Callback<ReadSpan> callback);
   // Of a message that is open.
   std::optional<Attributes> OpenAttributes(Ino ino) { return open_->Find(ino); }
-  ExactSizes& sizes() { return *sizes_; }
   uint64_t CountDownloads();
 
   // New waits are answered kCancelled from now on.

@@ -28,13 +28,13 @@ std::string LoggedBy(const std::function<void()>& action) {
 class ErrorLogTest : public testing::Test {
  protected:
   base::ManualClock clock_;
-  ErrorLog log_{clock_};
-  const Error broken_{ErrorKind::kNetwork, "sales/INBOX: connection reset"};
+  ErrorLog log_{clock_, [](tree::Ino ino) { return base::Format("message {}", ino); }};
+  const Error broken_{ErrorKind::kNetwork, "connection reset"};
 };
 
 TEST_F(ErrorLogTest, EioIsNumberedCountedAndSaysWhatFailed) {
   const std::string line = LoggedBy([this] { EXPECT_EQ(log_.Report(Site::kOpen, 4711, broken_), EIO); });
-  EXPECT_THAT(line, HasSubstr("EIO (05) sales/INBOX: connection reset [open, inode 4711]\n"));
+  EXPECT_THAT(line, HasSubstr("EIO (05) connection reset [open, message 4711]\n"));
   EXPECT_EQ(log_.GetCounts().eio_by_site[static_cast<size_t>(Site::kOpen)], 1U);
   EXPECT_EQ(log_.GetCounts().eio_by_site[static_cast<size_t>(Site::kRead)], 0U);
 }
@@ -42,7 +42,7 @@ TEST_F(ErrorLogTest, EioIsNumberedCountedAndSaysWhatFailed) {
 TEST_F(ErrorLogTest, OtherErrnosAreNamedAndNotCountedAsEio) {
   const std::string line =
       LoggedBy([this] { EXPECT_EQ(log_.Report(Site::kOpenDir, 5, Error(ErrorKind::kLoginRefused, "no")), EACCES); });
-  EXPECT_THAT(line, HasSubstr("EACCES (04) no [opendir, inode 5]\n"));
+  EXPECT_THAT(line, HasSubstr("EACCES (04) no [opendir, message 5]\n"));
   for (const uint64_t count : log_.GetCounts().eio_by_site) EXPECT_EQ(count, 0U);
 }
 

@@ -20,6 +20,7 @@
 #include "mailboxfs/base/clock.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/fd.h"
+#include "mailboxfs/base/log.h"
 #include "mailboxfs/base/mutex.h"
 #include "mailboxfs/tree/tree.h"
 
@@ -193,6 +194,7 @@ class FakeTree final : public tree::Tree {
     return found->second;
   }
 
+  std::string Describe(tree::Ino ino) override { return base::Format("inode {}", ino); }
   tree::TreeStatus GetStatus() override { return {}; }
 
   tree::SpaceStatus GetSpace() override {

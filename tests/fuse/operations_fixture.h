@@ -70,7 +70,7 @@ class OperationsFixture : public testing::Test {
   Watchdog watchdog_{std::chrono::seconds(30), std::chrono::seconds(600), clock_,
                      [this](pid_t) { return ends_caller_.load(); }};
   Notifier notifier_;
-  ErrorLog errors_{clock_};
+  ErrorLog errors_{clock_, [this](tree::Ino ino) { return tree_.Describe(ino); }};
   InFlight in_flight_;
   Operations operations_{
       {1000, 1001, 0027, std::chrono::hours(24)}, clock_, tree_, watchdog_, notifier_, errors_, in_flight_};

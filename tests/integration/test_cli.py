@@ -5,18 +5,20 @@ import errno
 import json
 import os
 import signal
+import subprocess
 import socket
 import unittest
 from pathlib import Path
 
 from support import process
-from support.imap_faults import no
+from support.imap_faults import no, only_ok
 from support.imap_script_server import ImapScriptServer
 from support.mount import clear_away, is_mounted, password_account
 from support.testcase import MountTest, main
 
 USER = "ada@example.org"
 OK, FAILURE, CONFIG, LOGIN, NETWORK = range(5)
+NOBODY = 65534
 
 
 class CommandLine(MountTest):
@@ -106,6 +108,19 @@ class CommandLine(MountTest):
         self.daemon = self.box.status()["pid"]
         self.assertEqual(os.listdir(self.box.mountpoint), [USER])
 
+    def test_f_is_the_foreground_for_people_and_fake_for_mount_8(self):
+        helper = self.box.directory / "mount.mailboxfs"
+        helper.symlink_to(os.environ["MAILBOXFS"])
+        words = [self.box.config_file, self.box.mountpoint, "-f"]
+        process.run([helper, *words], env=self.box.environment(), check=True)
+        self.assertFalse(is_mounted(self.box.mountpoint))
+        person = subprocess.Popen([os.environ["MAILBOXFS"], *words], env=self.box.environment())
+        self.addCleanup(person.wait)
+        self.addCleanup(person.kill)
+        process.wait_until(lambda: is_mounted(self.box.mountpoint), 20, "the mount")
+        self.box.command("unmount", self.box.mountpoint, check=True)
+        self.assertEqual(person.wait(20), OK)
+
     def test_the_mount_helpers_are_installed_where_mount_8_looks(self):
         info = Path(os.environ["MAILBOXFS"]).resolve().parents[2] / "meson-info"
         options = json.loads((info / "intro-buildoptions.json").read_text(encoding="utf-8"))
@@ -144,6 +159,23 @@ class CommandLine(MountTest):
                     check=True,
                 )
                 self.assertEqual(done.stdout.split(), ["fuse.mailboxfs", "1000:550"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_another_user_is_let_in_only_with_allow_other(self):
+        # Else the way to the mountpoint would be what keeps others out.
+        self.box.directory.chmod(0o711)
+        for options, let_in in (("umask=022", False), ("allow_other", False), ("allow_other,umask=022", True)):
+            with self.subTest(options):
+                self.box.start("-o", options)
+                path = self.box.path(USER, "INBOX", self.box.messages(USER, "INBOX")[0])
+                nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "env": {"LC_ALL": "C"}}
+                done = process.run(["cat", path], text=False, **nobody)
+                if let_in:
+                    self.assertEqual((done.stdout, done.stderr), (path.read_bytes(), b""))
+                else:
+                    self.assertEqual(done.stdout, b"")
+                    self.assertIn(b"Permission denied", done.stderr)
+                self.box.unmount()
 
     def test_the_form_of_fstab_does_not_need_a_slash(self):
         done = self.box.command(self.box.config_file.name, self.box.mountpoint, "-o", "no", cwd=self.box.directory)
@@ -240,6 +272,12 @@ class CommandLine(MountTest):
                     done = self.check()
                     self.assertEqual(done.returncode, CONFIG, done.stdout)
                     self.assertRegex(done.stdout, f"failed +machine: {key}-directory: .*\n.*{key}.directory")
+
+    def test_check_warns_of_a_message_that_the_server_cannot_deliver(self):
+        self.imap.on("BODY", only_ok())
+        done = self.check()
+        self.assertEqual(done.returncode, FAILURE, done.stdout)
+        self.assertRegex(done.stdout, f"warning +test/{USER}: message: .*\n.*EIO")
 
     def test_check_tells_login_from_network(self):
         self.imap.on("AUTHENTICATE", no("AUTHENTICATE failed."))

@@ -215,7 +215,8 @@ void FakeTokens::Invalidate(const oauth::AccessToken& token) {
 
 Dialogue::Dialogue() {
   options.name = "test/user@example.org";
-  options.endpoint = {"imap.example.org", 993, net::Tls::kImplicit, std::nullopt};
+  // A local relay, so that most dialogues can begin with PREAUTH.
+  options.endpoint = {"imap.example.org", 993, net::Tls::kNone, std::nullopt};
   options.login.user = "user@example.org";
   options.login.tokens = tokens;
 }

@@ -3,6 +3,7 @@
 
 #include "dialogue.h"
 #include "mail/folder_list.h"
+#include "mailboxfs/base/log.h"
 
 namespace mailboxfs::mail {
 namespace {
@@ -172,6 +173,18 @@ TEST_F(ListFoldersTest, AKnownFolderIsGoneOnlyIfItCannotBeOpened) {
   EXPECT_EQ(Caught([&] { connection->ListFolders({"INBOX", "Old"}); }).kind(), ErrorKind::kServer);
   connection = d_.OpenReady(list + "S: A3 NO [UNAVAILABLE] try again later\n");
   EXPECT_EQ(Caught([&] { connection->ListFolders({"INBOX", "Old"}); }).kind(), ErrorKind::kServer);
+}
+
+TEST_F(ListFoldersTest, EachOfManyLostFoldersIsLookedFor) {
+  std::string dialogue = "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: A2 OK done\n";
+  std::vector<std::string> known;
+  for (int i = 0; i < 40; ++i) {
+    known.push_back(base::Format("Old{}", i));
+    dialogue +=
+        base::Format("C: A{0} EXAMINE Old{1}\nS: A{0} {2}\n", i + 3, i, i < 39 ? "NO no such folder" : "OK done");
+  }
+  const auto connection = d_.OpenReady(dialogue);
+  EXPECT_THAT(Caught([&] { connection->ListFolders(known); }).what(), HasSubstr("Old39"));
 }
 
 TEST_F(ListFoldersTest, AServerThatOnlySaysThatItLivesIsGivenUp) {

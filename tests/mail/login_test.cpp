@@ -370,6 +370,14 @@ TEST_F(LoginTest, RefusedNamespaceIsFollowedByList) {
   EXPECT_NE(d_.Open(), nullptr);
 }
 
+TEST_F(LoginTest, ServerThatLogsUsInByItselfShowsNothing) {
+  d_.options.endpoint.tls = net::Tls::kImplicit;
+  d_.AddScript("S: * PREAUTH [CAPABILITY IMAP4rev1] hello");
+  const Error error = OpenFails();
+  EXPECT_EQ(error.kind(), ErrorKind::kLoginRefused);
+  EXPECT_THAT(error.what(), HasSubstr("PREAUTH"));
+}
+
 TEST_F(LoginTest, PasswordUsesPlainWithInitialResponse) {
   UsePassword();
   d_.AddScript(R"(

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "body_cache_support.h"
 
 namespace mailboxfs::store {
@@ -46,6 +48,17 @@ TEST_F(BodyCacheTest, WrittenBytesCanBeReadBeforeTheCommit) {
   EXPECT_EQ(writer->fd(), fd);
   EXPECT_EQ(body->fd(), fd);
   EXPECT_EQ(Get(2000), "first second");
+}
+
+TEST_F(BodyCacheTest, ADirectoryThatWasDeletedMeanwhileIsMadeAgain) {
+  Put(2000, "lost");
+  std::filesystem::remove_all(directory_.path());
+  EXPECT_EQ(cache_->Find(Key(2000)), nullptr);
+  Put(2000, "anew");
+  EXPECT_EQ(Get(2000), "anew");
+  Reopen();
+  Put(2001, "later");
+  EXPECT_EQ(Get(2001), "later");
 }
 
 TEST_F(BodyCacheTest, ResetStartsOver) {

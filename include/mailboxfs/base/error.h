@@ -75,6 +75,16 @@ class Result {
   std::variant<T, Error> state_;
 };
 
+// Gives `make`'s value, or what it throws.
+template <typename T, typename Make>
+Result<T> ResultOf(Make make) {
+  try {
+    return make();
+  } catch (...) {
+    return CurrentError();
+  }
+}
+
 // Success, or the Error; for answers without a value.
 using Status = std::optional<Error>;
 

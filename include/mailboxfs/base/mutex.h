@@ -15,7 +15,6 @@
 #define SCOPED_CAPABILITY MAILBOXFS_TSA(scoped_lockable)
 #define GUARDED_BY(x) MAILBOXFS_TSA(guarded_by(x))
 #define PT_GUARDED_BY(x) MAILBOXFS_TSA(pt_guarded_by(x))
-#define ACQUIRED_BEFORE(...) MAILBOXFS_TSA(acquired_before(__VA_ARGS__))
 #define REQUIRES(...) MAILBOXFS_TSA(requires_capability(__VA_ARGS__))
 #define ACQUIRE(...) MAILBOXFS_TSA(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) MAILBOXFS_TSA(release_capability(__VA_ARGS__))

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,57 +15,10 @@
 #include "mailboxfs/store/index.h"
 #include "mailboxfs/tree/kernel_notifier.h"
 #include "mailboxfs/tree/names.h"
+#include "mailboxfs/tree/tree_status.h"
+#include "mailboxfs/tree/types.h"
 
 namespace mailboxfs::tree {
-
-using store::Ino;
-
-// What stat shows.
-struct Attributes {
-  Ino ino = 0;
-  bool directory = false;
-  uint64_t size = 0;
-  bool size_exact = true;
-  int64_t mtime = 0;
-  // Looked up by another name than its own, which may come to mean another message.
-  bool alias = false;
-};
-
-struct DirEntry {
-  std::string name;
-  Attributes attributes;
-};
-
-// Bytes to be read from a file descriptor, which stays valid while `owner` lives.
-struct ReadSpan {
-  std::shared_ptr<const void> owner;
-  int fd = -1;
-  uint64_t offset = 0;
-  size_t length = 0;  // 0 at the end of the file.
-};
-
-// An open message. Thread-safe. Made by Tree::Open, given back by dropping it.
-class OpenMessage {
- public:
-  virtual ~OpenMessage() = default;
-  virtual uint64_t size() const = 0;  // Exact.
-  // The kernel has been told of the size that Opened::size_changed was said of, and the open
-  // was answered.
-  virtual void SizeTold() = 0;
-};
-
-// Somebody who waits for the network. Thread-safe. The callback given with the request is
-// called exactly once: with the answer, or with what Cancel says.
-class Wait {
- public:
-  virtual ~Wait() = default;
-  // Ends the wait now with `error` (kInterrupted, kTimeout); the others that wait for the same
-  // are not hurt; the last one out cancels the work. No-op if already answered. The callback
-  // may run inline.
-  virtual void Cancel(const base::Error& error) = 0;
-  // The last sign of life of what is waited for: for progress-based deadlines.
-  virtual base::MonoTime LastProgress() const = 0;
-};
 
 struct MailboxConfig {
   std::string key;   // "account/address".
@@ -81,36 +33,6 @@ struct TreeOptions {
   base::Duration refresh_grace = std::chrono::seconds(3);
   // UIDs and flags are all compared at least so often while a folder is in use.
   base::Duration scan_interval = std::chrono::minutes(10);
-};
-
-struct FolderStatus {
-  std::string path;  // "mailbox/folder"
-  uint64_t messages = 0;
-  bool listed = false;  // Ever completely.
-  int64_t listed_at = 0;
-  bool refreshing = false;
-  uint64_t progress_done = 0, progress_total = 0;
-  std::string last_error;
-};
-struct MailboxStatus {
-  std::string name;
-  std::string key;
-  model::SourceStatus source;
-  std::vector<FolderStatus> folders;  // Those listed, being listed, or failed.
-  std::string last_error;             // Of the folder list.
-};
-struct TreeStatus {
-  std::vector<MailboxStatus> mailboxes;
-  store::CacheStatus cache;
-  uint64_t messages = 0;
-  uint64_t downloads = 0;  // Running or queued.
-  uint64_t waiting = 0;    // Callers waiting.
-};
-
-// For statfs.
-struct SpaceStatus {
-  store::CacheStatus cache;
-  uint64_t messages = 0;
 };
 
 // The directory tree as a view of index and cache. Thread-safe. Methods that answer at once
@@ -134,6 +56,8 @@ class Tree {
   // kNotListed rather than showing a listing that is not complete.
   virtual std::vector<DirEntry> ReadDirectory(Ino directory, Ino after, size_t limit) = 0;
   virtual Ino ParentOf(Ino directory) = 0;
+  // For log lines: "sales/INBOX/a.1.eml, uid 1", or the number if that is all that is known. Doesn't throw.
+  virtual std::string Describe(Ino ino) = 0;
   // "user.mailboxfs.uid", ".flags", ".message_id", ".size_exact", ".cached"; nullopt: no such attribute.
   virtual std::optional<std::string> GetXattr(Ino ino, std::string_view name) = 0;
   // Never builds more than it returns; the count may be ten seconds old.
