@@ -12,5 +12,5 @@ if command -v ccache >/dev/null; then compiler="ccache $compiler"; fi
 no_randomisation=(setarch "$(uname -m)" -R)
 "${no_randomisation[@]}" true 2>/dev/null || no_randomisation=()
 exec env CXX="$compiler" MAILBOXFS_BUILD_DIR="${MAILBOXFS_BUILD_DIR:-build/tsan}" \
-  MAILBOXFS_MESON_ARGS='-Dbuildtype=debug -Db_lundef=false -Dbenchmarks=false -Db_sanitize=thread' \
+  MAILBOXFS_MESON_ARGS='-Dbuildtype=debug -Db_lundef=false -Dbenchmarks=false -Db_sanitize=thread -Dcpp_args=-gline-tables-only' \
   "${no_randomisation[@]}" ./contrib/test.sh "$@"

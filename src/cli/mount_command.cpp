@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "commands.h"
 #include "daemon.h"
@@ -122,8 +124,25 @@ class Running {
   Running& operator=(const Running&) = delete;
 };
 
-void ClearDeadMount(const Mountpoint& mountpoint) {
+// What fusermount3 would refuse a moment later, when the dead mount has been cleared already.
+void CheckMountable(const MountOptions& options) {
+  if (!base::UniqueFd(::open("/dev/fuse", O_RDWR | O_CLOEXEC))) {
+    throw ErrnoError(ErrorKind::kConfig, "/dev/fuse cannot be used", errno);
+  }
+  if (::geteuid() == 0 || options.for_fuse.empty()) return;
+  std::ifstream file("/etc/fuse.conf");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  if (!AllowsOthers(text)) {
+    throw Error(ErrorKind::kConfig,
+                base::Format("-o {}: ordinary users may do that only if /etc/fuse.conf has the line "
+                             "user_allow_other",
+                             options.for_fuse.front()));
+  }
+}
+
+void ClearDeadMount(const Mountpoint& mountpoint, const MountOptions& options) {
   if (!mountpoint.dead) return;
+  CheckMountable(options);
   base::LogWarning("{}: clearing the mount of a daemon that has died", mountpoint.path);
   UnmountPath(mountpoint.path, true);
 }
@@ -137,7 +156,7 @@ void Serve(const MountJob& job, const std::function<void()>& ready) {
   InstallSignalHandlers();
   // Not before everything else stands: until then the dead mount's errors keep backups from
   // taking an empty directory for the mailboxes.
-  daemon.Run([&job] { ClearDeadMount(job.mountpoint); }, ready);
+  daemon.Run([&job] { ClearDeadMount(job.mountpoint, job.options); }, ready);
   base::LogInfo("{} is unmounted", job.mountpoint.path);
 }
 

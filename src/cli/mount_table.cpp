@@ -123,6 +123,17 @@ std::string CanonicalMountpoint(const std::string& path) {
   return *real_parent == "/" ? "/" + last : *real_parent + "/" + last;
 }
 
+bool AllowsOthers(const std::string& fuse_conf) {
+  std::istringstream lines(fuse_conf);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string word;
+    std::string more;
+    if (words >> word && word == "user_allow_other" && !(words >> more)) return true;
+  }
+  return false;
+}
+
 void UnmountPath(const std::string& mountpoint, bool lazy) {
   if (::geteuid() == 0) {
     if (::umount2(mountpoint.c_str(), lazy ? MNT_DETACH | UMOUNT_NOFOLLOW : UMOUNT_NOFOLLOW) == 0) return;

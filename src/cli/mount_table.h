@@ -21,6 +21,9 @@ std::optional<MountEntry> FindOwnMount(const std::string& mountpoint);
 // the last component is concerned. Throws Error(kConfig) if the parent does not exist.
 std::string CanonicalMountpoint(const std::string& path);
 
+// Does this text of /etc/fuse.conf let ordinary users mount with allow_other and allow_root (fuse(8))?
+bool AllowsOthers(const std::string& fuse_conf);
+
 // Unmounts: umount2(2) as root, else fusermount3. `lazy` detaches a busy mount. Throws
 // Error(kDisk) with what was said.
 void UnmountPath(const std::string& mountpoint, bool lazy);

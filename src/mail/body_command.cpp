@@ -38,11 +38,31 @@ std::string BodyCommand::What() const {
 }
 
 void BodyCommand::Run() {
-  const Connection::Examined& folder = connection_.EnsureExamined(request_.folder_id);
+  const std::optional<Connection::Examined>& open = connection_.examined();
+  const bool is_open = open && open->folder_id == request_.folder_id;
+  // A session need not find what it has not been told of: nothing is proven before it has been.
+  const bool untold = is_open && open->state.uid_next != 0 && request_.uid >= open->state.uid_next;
+  const bool fresh = !is_open || untold;
+  Open(fresh);
+  imap::StatusResponse status = Fetch();
+  if (!fresh && body_sequence_ == 0 && !ThrottlePause(status) && !IsNotConnected(status)) {
+    Open(true);
+    status = Fetch();
+  }
+  Finish(status);
+}
+
+void BodyCommand::Open(bool anew) {
+  const Connection::Examined& folder =
+      anew ? connection_.Examine(request_.folder_id) : connection_.EnsureExamined(request_.folder_id);
   if (folder.state.uid_validity != request_.uid_validity) {
     throw Error(ErrorKind::kStale, base::Format("the server has replaced the folder {}: {} is another message now",
                                                 base::Printable(request_.folder_id), What()));
   }
+  uid_of_sequence_.clear();
+}
+
+imap::StatusResponse BodyCommand::Fetch() {
   Request request;
   request.name = "UID FETCH";
   request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH")
@@ -54,9 +74,9 @@ void BodyCommand::Run() {
     if (const auto* fetch = std::get_if<imap::FetchData>(&data)) OnFetch(*fetch);
     if (const auto* expunge = std::get_if<imap::ExpungeData>(&data)) OnExpunge(expunge->sequence);
   };
-  const imap::StatusResponse status = connection_.Run(request);
+  imap::StatusResponse status = connection_.Run(request);
   connection_.wire().SetOctetsAhead(0);
-  Finish(status);
+  return status;
 }
 
 void BodyCommand::OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) {
@@ -145,10 +165,10 @@ void BodyCommand::Finish(const imap::StatusResponse& status) {
     connection_.wire().SetBroken();
     throw Error(ErrorKind::kProtocol, base::Format("the server did not say whether the body it sent is {}", What()));
   }
-  if (empty_ && request_.size_estimate > 0) {
-    throw Error(ErrorKind::kUnfetchable, base::Format("the server sends an empty body for {}, which should have "
-                                                      "about {} bytes",
-                                                      What(), request_.size_estimate));
+  if (empty_ && request_.size != 0U) {
+    throw Error(ErrorKind::kUnfetchable,
+                base::Format("the server sends an empty body for {}, which should have {}", What(),
+                             request_.size ? base::Format("about {} bytes", *request_.size) : "another size"));
   }
   if (hold_back_ || empty_) DeliverHeldBack();
 }

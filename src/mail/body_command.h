@@ -25,6 +25,9 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   void Run();
 
  private:
+  // EXAMINEs the folder, if need be or in any case.
+  void Open(bool anew);
+  imap::StatusResponse Fetch();
   void OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) override;
   void OnBodyData(std::string_view bytes) override;
   void OnFetch(const imap::FetchData& fetch);

@@ -77,8 +77,7 @@ class Connection {
   void Compress();
 
   // --- Operations -----------------------------------------------------------------------
-  // Throws rather than returning a list that lacks one of `known`, ids of folders that could be
-  // opened before, unless the server does not open it any more.
+  // See MailSource::ListFolders.
   std::vector<model::FolderInfo> ListFolders(const std::vector<std::string>& known);
   // EXAMINEs the folder, also if it is open already.
   const Examined& Examine(const std::string& folder_id);
@@ -119,8 +118,11 @@ class Connection {
   void OnBye(const imap::StatusResponse& status);
   void LimitGoodbye();
   std::vector<imap::ListData> List(std::string_view pattern);
-  // True if the server opens it.
-  bool StillOpens(const std::string& folder_id);
+  // What EXAMINE says of a folder. Throws if the server cannot tell now.
+  enum class Presence { kOpens, kAbsent, kRefused };
+  Presence LookFor(const std::string& folder_id);
+  // Adds those of `known` whose absence is not proven.
+  void AddUnlisted(const std::vector<std::string>& known, std::vector<imap::ListData>* listed);
   void Deliver(const imap::Response& response, const std::function<void()>& on_change);
 
   ConnectionContext context_;

@@ -22,6 +22,9 @@ constexpr size_t kMaxGap = 100'000;
 constexpr size_t kMaxHeaderOctets = 64 * 1024;
 constexpr size_t kMaxItemOctets = 64 * 1024 * 1024;
 constexpr size_t kItemOctets = 200;  // Of memory, without its header.
+// Of one message; of all in one listing.
+constexpr size_t kMaxFlagOctets = 4 * 1024;
+constexpr size_t kMaxAllFlagOctets = 256 * 1024 * 1024;
 
 }  // namespace
 
@@ -38,6 +41,7 @@ std::string JoinFlags(const std::vector<std::string>& flags) {
   words.erase(std::unique(words.begin(), words.end()), words.end());
   std::string joined;
   for (const std::string& word : words) {
+    if (joined.size() + word.size() >= kMaxFlagOctets) break;
     if (!joined.empty()) joined += ' ';
     joined += word;
   }
@@ -70,6 +74,10 @@ void FolderListing::OnFetch(const imap::FetchData& fetch) {
   if (fetch.flags) {
     message.flags = JoinFlags(*fetch.flags);
     message.has_flags = true;
+    flag_octets_ += message.flags.size();
+    if (flag_octets_ > kMaxAllFlagOctets) {
+      throw Error(ErrorKind::kProtocol, "the server sends more flags than a folder can have");
+    }
   }
 }
 
@@ -124,7 +132,7 @@ void FetchedItems::OnFetch(imap::FetchData& fetch) {
     if (item.header->size() > kMaxHeaderOctets) item.header->resize(kMaxHeaderOctets);
     octets_ += item.header->size();
   }
-  octets_ += kItemOctets;
+  octets_ += kItemOctets + (item.flags ? item.flags->size() : 0);
   if (octets_ > kMaxItemOctets) {
     throw Error(ErrorKind::kProtocol, "the server sends more about messages than was asked for");
   }

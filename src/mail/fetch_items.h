@@ -14,7 +14,7 @@
 namespace mailboxfs::mail {
 
 // Flags in the model's form: sorted, without doubles and \Recent (which belongs to the
-// session, not to the message), the system flags in their usual spelling.
+// session, not to the message), the system flags in their usual spelling; of hostile many, the first.
 std::string JoinFlags(const std::vector<std::string>& flags);
 
 // The messages of a folder by sequence number while all of them are being listed. It knows
@@ -45,6 +45,7 @@ class FolderListing {
   std::vector<Message> slots_;  // Index: sequence number - 1. Grows as messages are named.
   size_t expected_ = 0;         // The first so many messages were there at the start.
   size_t count_ = 0;            // There are so many now.
+  size_t flag_octets_ = 0;
 };
 
 // The items of single messages, merged over several responses.
@@ -58,7 +59,7 @@ class FetchedItems {
     std::optional<std::string> header;
     // More than the FLAGS that a server may send on its own.
     bool Answered() const { return size || internal_date || header; }
-    bool Complete() const { return internal_date && header; }
+    bool Complete() const { return internal_date && size && header; }
   };
 
   // Throws Error(kProtocol) when it becomes more than anybody has asked for.

@@ -1,6 +1,8 @@
 #include "mail/folder_list.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +38,19 @@ std::string_view ParentName(std::string_view name, char delimiter) {
   return parent;
 }
 
+std::string Word(const std::string& attribute) {
+  std::string word = base::AsciiLower(attribute);
+  if (word.starts_with('\\')) word.erase(0, 1);
+  return word;
+}
+
+bool IsSelectable(const imap::ListData& item) {
+  return std::none_of(item.attributes.begin(), item.attributes.end(), [](const std::string& attribute) {
+    const std::string word = Word(attribute);
+    return word == "noselect" || word == "nonexistent";
+  });
+}
+
 class ListBuilder {
  public:
   explicit ListBuilder(const std::vector<imap::ListData>& listed) {
@@ -52,12 +67,8 @@ class ListBuilder {
     model::FolderInfo folder = Place(name, item.delimiter);
     // The server knows it by the name that it gave.
     folder.id = item.mailbox;
-    for (const std::string& attribute : item.attributes) {
-      std::string word = base::AsciiLower(attribute);
-      if (word.starts_with('\\')) word.erase(0, 1);
-      if (word == "noselect" || word == "nonexistent") folder.selectable = false;
-      folder.attributes.push_back(std::move(word));
-    }
+    folder.selectable = IsSelectable(item);
+    for (const std::string& attribute : item.attributes) folder.attributes.push_back(Word(attribute));
     folders_.push_back(std::move(folder));
   }
 
@@ -134,38 +145,57 @@ std::vector<imap::ListData> Connection::List(std::string_view pattern) {
   return listed;
 }
 
-bool Connection::StillOpens(const std::string& folder_id) {
+Connection::Presence Connection::LookFor(const std::string& folder_id) {
   examined_.reset();
   Request request;
   request.name = "EXAMINE";
   request.command = imap::CommandBuilder(NextTag(), "EXAMINE").AString(folder_id).Finish();
   const imap::StatusResponse status = Run(request);
+  if (status.condition == imap::Condition::kOk) return Presence::kOpens;
   if (ThrottlePause(status) || IsNotConnected(status) || IsTransient(status)) RequireOk(status, "looking for a folder");
-  return status.condition == imap::Condition::kOk;
+  return IsAbsence(status) ? Presence::kAbsent : Presence::kRefused;
+}
+
+void Connection::AddUnlisted(const std::vector<std::string>& known, std::vector<imap::ListData>* listed) {
+  std::unordered_map<std::string_view, size_t> by_id;
+  std::optional<char> delimiter;
+  for (size_t i = 0; i < listed->size(); ++i) {
+    by_id.emplace((*listed)[i].mailbox, i);
+    if (!delimiter) delimiter = (*listed)[i].delimiter;
+  }
+  const bool inbox_listed = std::any_of(listed->begin(), listed->end(),
+                                        [](const imap::ListData& item) { return imap::IsInbox(item.mailbox); });
+  std::vector<imap::ListData> unlisted;
+  for (const std::string& id : known) {
+    const auto found = by_id.find(id);
+    if (found != by_id.end() && IsSelectable((*listed)[found->second])) continue;
+    if (found == by_id.end() && imap::IsInbox(id) && inbox_listed) continue;  // In another case.
+    const Presence presence = LookFor(id);
+    if (presence == Presence::kAbsent) continue;
+    if (found == by_id.end()) {
+      base::LogDebug("{}: the list of folders lacks {}, which the server {}; it stays", context_.options.name,
+                     base::Printable(id), presence == Presence::kOpens ? "opens" : "does not call absent");
+      unlisted.push_back({{}, delimiter, id});
+    } else if (presence == Presence::kOpens) {
+      (*listed)[found->second].attributes.clear();
+    }
+  }
+  std::move(unlisted.begin(), unlisted.end(), std::back_inserter(*listed));
 }
 
 std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::string>& known) {
-  std::vector<model::FolderInfo> folders = BuildFolderList(List("\"*\""));
+  std::vector<imap::ListData> listed = List("\"*\"");
   // INBOX always exists (RFC 3501 section 5.1): an empty answer is not true.
-  if (folders.empty()) {
+  if (listed.empty()) {
     throw base::Error(base::ErrorKind::kProtocol, "the server listed no folder at all, not even INBOX");
   }
-  const auto is_inbox = [](const model::FolderInfo& folder) { return imap::IsInbox(folder.id); };
-  if (std::none_of(folders.begin(), folders.end(), is_inbox) && !List("INBOX").empty()) {
+  const auto is_inbox = [](const imap::ListData& item) { return imap::IsInbox(item.mailbox); };
+  if (std::none_of(listed.begin(), listed.end(), is_inbox) && !List("INBOX").empty()) {
     throw base::Error(base::ErrorKind::kServer, "the server left INBOX out of the list of folders");
   }
-  std::unordered_set<std::string_view> listed;
-  for (const model::FolderInfo& folder : folders) listed.insert(folder.id);
-  for (const std::string& id : known) {
-    if (listed.contains(id)) continue;
-    // LIST has no count that would tell whether it is complete.
-    if (StillOpens(id)) {
-      throw base::Error(
-          base::ErrorKind::kServer,
-          base::Format("the server left the folder {} out of the list of folders, but opens it", base::Printable(id)));
-    }
-  }
-  return folders;
+  // LIST has no count that would tell whether it is complete.
+  AddUnlisted(known, &listed);
+  return BuildFolderList(listed);
 }
 
 }  // namespace mailboxfs::mail

@@ -30,7 +30,7 @@ class CountingSink final : public model::BodySink {
 
 struct FirstMessage {
   model::Uid uid = 0;
-  uint64_t size = 0;
+  std::optional<uint64_t> size;
 };
 
 FirstMessage FindFirstMessage(Connection& connection) {
@@ -54,7 +54,7 @@ void ReadFirstMessage(Connection& connection, const std::string& inbox, ProbeRep
   report.inbox_messages = state.exists;
   if (state.exists == 0) return;
   const FirstMessage first = FindFirstMessage(connection);
-  report.first_message_estimate = first.size;
+  report.first_message_estimate = first.size.value_or(0);
   const model::BodyRequest request{inbox, state.uid_validity, first.uid, first.size};
   CountingSink sink;
   BodyCommand(connection, request, sink).Run();

@@ -1,6 +1,7 @@
 #include "mail/refresh_command.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -114,7 +115,33 @@ bool RefreshCommand::ListTail() {
   if (!fresh.empty()) sink_.Added(fresh);
   answered_ = !fresh.empty();
   for (const model::MessageInfo& info : fresh) known_.push_back(info.uid);
-  return known_.size() == exists;
+  return known_.size() == exists && IsWholeTail(last, fresh);
+}
+
+// A message that nothing was said of and one that has gone make the count right together.
+bool RefreshCommand::IsWholeTail(Uid last, const std::vector<model::MessageInfo>& fresh) {
+  const bool no_gap = state_.uid_next != 0 && state_.uid_next - last - 1 == fresh.size();
+  if (no_gap) return true;
+  std::vector<Uid> found;
+  Request request;
+  request.name = "UID SEARCH";
+  request.command = imap::CommandBuilder(connection_.NextTag(), "UID SEARCH")
+                        .Raw("UID")
+                        .Raw(std::to_string(last + 1) + ":*")
+                        .Finish();
+  bool answered = false;
+  request.on_data = [&](const imap::UntaggedData& data) {
+    const auto* search = std::get_if<imap::SearchData>(&data);
+    if (search == nullptr) return;
+    answered = true;
+    std::copy_if(search->numbers.begin(), search->numbers.end(), std::back_inserter(found),
+                 [last](Uid uid) { return uid > last; });
+  };
+  const imap::StatusResponse status = connection_.Run(request);
+  std::sort(found.begin(), found.end());
+  return status.condition == imap::Condition::kOk && answered &&
+         std::equal(found.begin(), found.end(), fresh.begin(), fresh.end(),
+                    [](Uid uid, const model::MessageInfo& info) { return uid == info.uid; });
 }
 
 void RefreshCommand::ListAll() {

@@ -50,6 +50,7 @@ class RefreshCommand {
   bool Unchanged() const;
   // Only new mail? Delivers it and returns true if nothing else can have happened.
   bool ListTail();
+  bool IsWholeTail(model::Uid last, const std::vector<model::MessageInfo>& fresh);
   void ListAll();
   std::vector<FolderListing::Message> FetchListing();
   void Compare(const std::vector<FolderListing::Message>& listing);

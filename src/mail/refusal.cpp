@@ -98,6 +98,17 @@ bool IsTransient(const imap::StatusResponse& status) {
                      [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); });
 }
 
+bool IsAbsence(const imap::StatusResponse& status) {
+  constexpr std::array<std::string_view, 2> kCodes = {"NONEXISTENT", "TRYCREATE"};
+  constexpr std::array<std::string_view, 8> kTexts = {"doesn't exist",   "does not exist", "nonexistent",
+                                                      "no such",         "not found",      "could not be found",
+                                                      "unknown mailbox", "unknown folder"};
+  return status.condition == imap::Condition::kNo &&
+         (std::any_of(kCodes.begin(), kCodes.end(), [&](std::string_view code) { return HasCode(status, code); }) ||
+          std::any_of(kTexts.begin(), kTexts.end(),
+                      [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); }));
+}
+
 bool IsNotConnected(const imap::StatusResponse& status) {
   return status.condition != imap::Condition::kOk && ContainsIgnoreCase(status.text, "authenticated but not connected");
 }

@@ -21,6 +21,8 @@ std::string WithoutSecret(std::string text, const base::Secret& secret);
 std::optional<base::Duration> ThrottlePause(const imap::StatusResponse& status);
 // A refusal that says nothing about the login: too many connections, server trouble (RFC 5530).
 bool IsTransient(const imap::StatusResponse& status);
+// A NO that says of what was asked for that it does not exist.
+bool IsAbsence(const imap::StatusResponse& status);
 // Exchange: the token is good, the mailbox is not open.
 bool IsNotConnected(const imap::StatusResponse& status);
 // The session ended because the token it was opened with expired.

@@ -17,8 +17,8 @@ constexpr size_t kReaders = 3;
 constexpr int64_t kLostInos = 1'000'000;
 
 // The UID is shown only while it means something: not that of a message that is set aside.
-#define MAILBOXFS_NODE_COLUMNS                              \
-  "ino, parent, kind, name, mtime, size, size_exact, tag, " \
+#define MAILBOXFS_NODE_COLUMNS                                        \
+  "ino, parent, kind, name, mtime, size, size_exact, tag, complete, " \
   "CASE WHEN uid_validity = (SELECT f.uid_validity FROM folders f WHERE f.ino = parent) THEN uid ELSE 0 END"
 
 #define MAILBOXFS_FOLDER_COLUMNS                                          \
@@ -35,7 +35,8 @@ Node ReadNode(Statement& row) {
   node.size = row.As<uint64_t>(5);
   node.size_exact = row.Int(6) != 0;
   node.tag = row.As<uint64_t>(7);
-  node.uid = row.As<model::Uid>(8);
+  node.complete = row.Int(8) != 0;
+  node.uid = row.As<model::Uid>(9);
   return node;
 }
 
@@ -84,6 +85,7 @@ SqliteIndex::SqliteIndex(const std::string& directory)
   writer_ = std::move(opened.database);
   if (opened.checked) {
     last_lost_ino_ = writer_->QueryInt("SELECT seq FROM sqlite_sequence WHERE name = 'nodes'") + kLostInos;
+    SkipLostInosForGood();
   }
   id_ = writer_->QueryText("SELECT value FROM meta WHERE key = 'id'");
   match_seed_ = SeedFrom(id_);
@@ -105,6 +107,23 @@ SqliteIndex::~SqliteIndex() {
   }
   writer_.reset();
   if (clean) lock_.MarkClean();
+}
+
+// On the disk before a number is given out: a second power failure would take the skip back, too.
+void SqliteIndex::SkipLostInosForGood() {
+  base::MutexLock lock(write_mutex_);
+  try {
+    writer_->Execute("PRAGMA synchronous = FULL");
+    Transaction transaction(*writer_);
+    SkipLostInos();
+    transaction.Commit();
+    last_lost_ino_ = 0;
+  } catch (const base::Error& error) {
+    // A full disk keeps nobody from reading what is known.
+    if (error.kind() != base::ErrorKind::kDiskFull) throw;
+    base::LogDebug("{}", error.what());
+  }
+  writer_->Execute("PRAGMA synchronous = NORMAL");
 }
 
 void SqliteIndex::SkipLostInos() {

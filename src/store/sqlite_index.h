@@ -55,6 +55,7 @@ class SqliteIndex : public Index {
  private:
   // Before rows are added to `nodes`: see last_lost_ino_.
   void SkipLostInos() REQUIRES(write_mutex_);
+  void SkipLostInosForGood();
 
   DirectoryLock lock_;
   std::string id_;
@@ -64,8 +65,7 @@ class SqliteIndex : public Index {
   base::Mutex write_mutex_;
   std::unique_ptr<Database> writer_ PT_GUARDED_BY(write_mutex_);
   // Up to this one inodes may have been given out before a power failure that made the database
-  // forget them; 0: none. Left out when rows are added rather than at opening, which must work
-  // on a full disk.
+  // forget them; 0: none. Left out at opening or, if the disk is full then, when rows are added.
   int64_t last_lost_ino_ GUARDED_BY(write_mutex_) = 0;
   std::unique_ptr<ReaderPool> readers_;
 };

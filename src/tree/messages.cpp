@@ -60,7 +60,8 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
     }
   } while (!running.download->AddOpener(waiter));
   if (created) {
-    Launch(running.download, {node.ino, node.tag}, {folder.id, folder.listed.uid_validity, node.uid, node.size});
+    Launch(running.download, {node.ino, node.tag},
+           {folder.id, folder.listed.uid_validity, node.uid, node.complete ? std::optional(node.size) : std::nullopt});
   }
   return waiter->finished() ? nullptr : waiter;
 }

@@ -6,18 +6,31 @@ namespace mailboxfs::tree {
 
 void OpenTable::Add(const Attributes& attributes, const std::shared_ptr<store::BodyFile>& body,
                     const std::shared_ptr<Download>& download) {
-  base::MutexLock lock(mutex_);
-  Entry& entry = entries_[attributes.ino];
-  ++entry.count;
-  entry.attributes = attributes;
-  if (body) entry.body = body;
-  if (download) entry.download = download;
+  // Before it can be seen here, so that it does not end meanwhile.
+  if (download) download->Open();
+  std::shared_ptr<Download> left = download;
+  std::shared_ptr<store::BodyFile> old_body;  // Dropped after the lock.
+  {
+    base::MutexLock lock(mutex_);
+    Entry& entry = entries_[attributes.ino];
+    ++entry.count;
+    entry.attributes = attributes;
+    if (body) old_body = std::exchange(entry.live.body, body);
+    if (download && entry.live.download != download) left = std::exchange(entry.live.download, download);
+  }
+  if (left) left->Close();
 }
 
 void OpenTable::Remove(Ino ino) {
-  base::MutexLock lock(mutex_);
-  const auto found = entries_.find(ino);
-  if (--found->second.count == 0) entries_.erase(found);
+  Live left;
+  {
+    base::MutexLock lock(mutex_);
+    const auto found = entries_.find(ino);
+    if (--found->second.count > 0) return;
+    left = std::move(found->second.live);
+    entries_.erase(found);
+  }
+  if (left.download) left.download->Close();
 }
 
 std::optional<Attributes> OpenTable::Find(Ino ino) {
@@ -29,8 +42,7 @@ std::optional<Attributes> OpenTable::Find(Ino ino) {
 OpenTable::Live OpenTable::FindLive(Ino ino) {
   base::MutexLock lock(mutex_);
   const auto found = entries_.find(ino);
-  if (found == entries_.end()) return {};
-  return {found->second.body.lock(), found->second.download.lock()};
+  return found == entries_.end() ? Live{} : found->second.live;
 }
 
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes,
@@ -42,7 +54,6 @@ OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attribute
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes, std::shared_ptr<Download> download)
     : table_(std::move(table)), ino_(attributes.ino), size_(attributes.size), download_(std::move(download)) {
   table_->Add(attributes, nullptr, download_);
-  download_->Open();
 }
 
 OpenBody::OpenBody(std::shared_ptr<OpenTable> table, const Attributes& attributes)
@@ -61,9 +72,6 @@ void OpenBody::SetFetched(std::shared_ptr<OpenBody> fetched) {
   if (!fetched_) fetched_ = std::move(fetched);
 }
 
-OpenBody::~OpenBody() {
-  table_->Remove(ino_);
-  if (download_) download_->Close();
-}
+OpenBody::~OpenBody() { table_->Remove(ino_); }
 
 }  // namespace mailboxfs::tree

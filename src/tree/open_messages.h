@@ -11,8 +11,10 @@
 
 namespace mailboxfs::tree {
 
-// Which messages are open: they keep their attributes after they have gone from the index.
-// Thread-safe.
+// Which messages are open: they keep their attributes after they have gone from the index, and
+// what was shown of them is held until the last of those that have them open, read or unread, closes:
+// the kernel keeps one copy of a file's pages for all, so they must all see the same body, even if
+// the cache holds it no longer and the server would make another one of it. Thread-safe.
 class OpenTable {
  public:
   // At most one of `body` and `download` is set.
@@ -20,12 +22,9 @@ class OpenTable {
            const std::shared_ptr<Download>& download);
   void Remove(Ino ino);
   std::optional<Attributes> Find(Ino ino);
-  // What somebody has open and may have been shown in part. The kernel keeps one copy of a
-  // file's pages for all who have it open, so whoever opens it next must see the same body, even
-  // if the cache holds it no longer and the server would make another one of it.
   struct Live {
     std::shared_ptr<store::BodyFile> body;
-    std::shared_ptr<Download> download;
+    std::shared_ptr<Download> download;  // Kept open (Download::Open).
   };
   Live FindLive(Ino ino);
 
@@ -33,8 +32,7 @@ class OpenTable {
   struct Entry {
     size_t count = 0;
     Attributes attributes;
-    std::weak_ptr<store::BodyFile> body;
-    std::weak_ptr<Download> download;
+    Live live;
   };
   base::Mutex mutex_;
   std::map<Ino, Entry> entries_ GUARDED_BY(mutex_);

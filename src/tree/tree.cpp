@@ -23,7 +23,9 @@ constexpr std::string_view kXattrPrefix = "user.mailboxfs.";
 constexpr size_t kShutdownThreads = 16;
 constexpr base::Duration kCountAge = std::chrono::seconds(10);
 
-base::Error OtherBody(const OpenBody& open, uint64_t size) {
+base::Error OtherBody(Context& context, const OpenBody& open, uint64_t size) {
+  // Who asks for the size only, without opening, shall not see the old one for a day.
+  context.notifier.AttributesChanged(open.ino());
   return {ErrorKind::kStale, base::Format("inode {}: the server sends a different body now ({} bytes, {} before); "
                                           "open the file again",
                                           open.ino(), size, open.size())};
@@ -186,7 +188,7 @@ std::shared_ptr<Wait> TreeImpl::Read(const std::shared_ptr<OpenMessage>& message
   if (body->unread() && offset >= body->size()) {
     const auto node = base::ResultOf<std::optional<store::Node>>([&] { return directories_.GetNode(body->ino()); });
     if (!node.ok() || (node.value() && node.value()->size != body->size())) {
-      callback(node.ok() ? OtherBody(*body, node.value()->size) : node.error());
+      callback(node.ok() ? OtherBody(*context_, *body, node.value()->size) : node.error());
       return nullptr;
     }
   }
@@ -200,7 +202,8 @@ std::shared_ptr<Wait> TreeImpl::ReadUnread(const std::shared_ptr<OpenBody>& mess
     wait->Finish();
     callback(std::move(result));
   };
-  auto opened = [messages = messages_, message, offset, length, wait, answer](base::Result<Opened> result) {
+  auto opened = [context = context_, messages = messages_, message, offset, length, wait,
+                 answer](base::Result<Opened> result) {
     if (!result.ok()) {
       // The name was there when it was opened: its absence is no answer to a read.
       const base::Error& error = result.error();
@@ -210,7 +213,7 @@ std::shared_ptr<Wait> TreeImpl::ReadUnread(const std::shared_ptr<OpenBody>& mess
     }
     auto fetched = std::static_pointer_cast<OpenBody>(result.value().message);
     if (fetched->size() != message->size()) {
-      answer(OtherBody(*message, fetched->size()));
+      answer(OtherBody(*context, *message, fetched->size()));
       return;
     }
     message->SetFetched(std::move(fetched));

@@ -128,6 +128,22 @@ TEST_F(BodyTest, OpenFolderIsNotOpenedAgain) {
   EXPECT_EQ(sink_.begins, 2);
 }
 
+// Others' sessions may know messages that this one has not been told of (RFC 3501 section 7).
+TEST_F(BodyTest, WhatTheSessionDoesNotKnowIsLookedForInANewOne) {
+  const std::string hello = "S: * 3 FETCH (UID 10 BODY[] {5}\nS| hello\nS: )\n";
+  const std::string examine = " EXAMINE INBOX\nS: * 4 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: * OK [UIDNEXT 30] ok\nS: ";
+  const std::string newer = "S: * 4 FETCH (UID 20 BODY[] {5}\nS| newer\nS: )\n";
+  Run(hello + "S: A3 OK done\nC: A4" + examine + "A4 OK done\nC: A5 UID FETCH 20 (UID BODY.PEEK[])\n" + newer +
+      "S: A5 OK done\nC: A6 UID FETCH 10 (UID BODY.PEEK[])\nS: A6 OK done\nC: A7" + examine +
+      "A7 OK done\nC: A8 UID FETCH 10 (UID BODY.PEEK[])\n" + hello + "S: A8 OK done\n");
+  request_.uid = 20;
+  BodyCommand(*connection_, request_, sink_).Run();
+  EXPECT_EQ(sink_.bytes, "newer") << "its UID is none that the session knows";
+  request_.uid = 10;
+  BodyCommand(*connection_, request_, sink_).Run();
+  EXPECT_EQ(sink_.bytes, "hello") << "OK without data in an old session";
+}
+
 TEST_F(BodyTest, NoDataAndNotListedIsGone) {
   const std::string nothing = "S: A3 OK FETCH completed.\nC: A4 UID FETCH 10 (UID FLAGS)\nS: A4 OK done\n";
   const std::string search = "C: A5 UID SEARCH UID 10\n";
@@ -151,8 +167,13 @@ TEST_F(BodyTest, EmptyBodyOfAMessageThatIsNotIsUnfetchable) {
   EXPECT_EQ(sink_.begins, 0);
 }
 
+TEST_F(BodyTest, EmptyBodyOfAMessageOfUnknownSizeIsUnfetchable) {
+  request_.size = std::nullopt;
+  EXPECT_EQ(Fails("S: * 3 FETCH (UID 10 BODY[] {0}\nS: )\nS: A3 OK done\n").kind(), ErrorKind::kUnfetchable);
+}
+
 TEST_F(BodyTest, EmptyMessageIsEmpty) {
-  request_.size_estimate = 0;
+  request_.size = 0;
   Run("S: * 3 FETCH (UID 10 BODY[] \"\")\nS: A3 OK done\n");
   EXPECT_EQ(sink_.begins, 1);
   Run("S: * 3 FETCH (UID 10 BODY[] {0}\nS: )\nS: A3 OK done\n");
@@ -167,7 +188,7 @@ TEST_F(BodyTest, QuotedBodyIsABody) {
 }
 
 TEST_F(BodyTest, WrongEstimateIsNoError) {
-  request_.size_estimate = 19189;
+  request_.size = 19189;
   Run("S: * 3 FETCH (UID 10 BODY[] {5}\nS| hello\nS: )\nS: A3 OK done\n");
   EXPECT_EQ(sink_.size, 5U);
 }

@@ -165,13 +165,18 @@ TEST_F(ListFoldersTest, AListThatMayLackFoldersIsNotBelieved) {
   EXPECT_EQ(connection->ListFolders({}).size(), 1U) << "some have no INBOX";
 }
 
-TEST_F(ListFoldersTest, AKnownFolderIsGoneOnlyIfItCannotBeOpened) {
+TEST_F(ListFoldersTest, AKnownFolderIsGoneOnlyIfTheServerSaysSo) {
   const std::string list = "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: A2 OK done\nC: A3 EXAMINE Old\n";
-  auto connection = d_.OpenReady(list + "S: A3 NO [NONEXISTENT] no such folder\n");
-  EXPECT_EQ(connection->ListFolders({"INBOX", "Old"}).size(), 1U);
-  connection = d_.OpenReady(list + "S: * 3 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: A3 OK done\n");
-  EXPECT_EQ(Caught([&] { connection->ListFolders({"INBOX", "Old"}); }).kind(), ErrorKind::kServer);
-  connection = d_.OpenReady(list + "S: A3 NO [UNAVAILABLE] try again later\n");
+  const auto count = [&](const std::string& answer) {
+    return d_.OpenReady(list + answer)->ListFolders({"INBOX", "Old"}).size();
+  };
+  EXPECT_EQ(count("S: A3 NO [NONEXISTENT] sorry\n"), 1U);
+  EXPECT_EQ(count("S: A3 NO Old doesn't exist.\n"), 1U);
+  EXPECT_EQ(count("S: * 3 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: A3 OK done\n"), 2U);
+  EXPECT_EQ(count("S: A3 NO Internal error, see the log.\n"), 2U);
+  EXPECT_EQ(count("S: A3 NO [NOPERM] Permission denied\n"), 2U);
+  EXPECT_EQ(count("S: A3 BAD Command Error. 12\n"), 2U) << "Exchange's word for any trouble";
+  const auto connection = d_.OpenReady(list + "S: A3 NO [UNAVAILABLE] try again later\n");
   EXPECT_EQ(Caught([&] { connection->ListFolders({"INBOX", "Old"}); }).kind(), ErrorKind::kServer);
 }
 
@@ -183,8 +188,30 @@ TEST_F(ListFoldersTest, EachOfManyLostFoldersIsLookedFor) {
     dialogue +=
         base::Format("C: A{0} EXAMINE Old{1}\nS: A{0} {2}\n", i + 3, i, i < 39 ? "NO no such folder" : "OK done");
   }
-  const auto connection = d_.OpenReady(dialogue);
-  EXPECT_THAT(Caught([&] { connection->ListFolders(known); }).what(), HasSubstr("Old39"));
+  const std::vector<model::FolderInfo> folders = d_.OpenReady(dialogue)->ListFolders(known);
+  ASSERT_EQ(folders.size(), 2U);
+  EXPECT_EQ(folders[1].id, "Old39");
+}
+
+// The name of a child makes its parent a directory; it does not make it one without messages.
+TEST_F(ListFoldersTest, AnOmittedParentIsLookedForThoughItsChildIsListed) {
+  const std::string list =
+      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: * LIST () \"/\" Old/2021\nS: A2 OK done\n";
+  const std::vector<model::FolderInfo> folders =
+      d_.OpenReady(list + "C: A3 EXAMINE Old\nS: A3 OK done\n")->ListFolders({"Old", "Old/2021"});
+  ASSERT_EQ(folders.size(), 3U);
+  for (const model::FolderInfo& folder : folders) EXPECT_TRUE(folder.selectable) << folder.id;
+  const std::string without = "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX/Sub\nS: A2 OK done\n";
+  const auto connection = d_.OpenReady(without + "C: A3 LIST \"\" INBOX\nS: * LIST () \"/\" INBOX\nS: A3 OK done\n");
+  EXPECT_EQ(Caught([&] { connection->ListFolders({}); }).kind(), ErrorKind::kServer);
+}
+
+TEST_F(ListFoldersTest, ANoselectFolderThatOpensKeepsItsMessages) {
+  const std::string list =
+      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: * LIST (\\Noselect) \"/\" Old\nS: A2 OK done\n";
+  EXPECT_TRUE(d_.OpenReady(list + "C: A3 EXAMINE Old\nS: A3 OK done\n")->ListFolders({"Old"})[1].selectable);
+  EXPECT_FALSE(
+      d_.OpenReady(list + "C: A3 EXAMINE Old\nS: A3 NO it holds no mail\n")->ListFolders({"Old"})[1].selectable);
 }
 
 TEST_F(ListFoldersTest, AServerThatOnlySaysThatItLivesIsGivenUp) {

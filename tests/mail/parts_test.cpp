@@ -52,6 +52,9 @@ TEST(RefusalTest, QuotesAreSafeForTerminals) {
 TEST(FlagsTest, AreSortedUniqueAndWithoutRecent) {
   EXPECT_EQ(JoinFlags({"\\Seen", "$Junk", "\\recent", "\\seen", "\\ANSWERED"}), "$Junk \\Answered \\Seen");
   EXPECT_EQ(JoinFlags({}), "");
+  std::vector<std::string> many;
+  for (int i = 0; i < 100'000; ++i) many.push_back(std::to_string(i));
+  EXPECT_LE(JoinFlags(many).size(), 4096U) << "a hostile server's";
 }
 
 TEST(FetchedItemsTest, ExpungeMovesTheNumbers) {

@@ -71,7 +71,7 @@ TEST_F(RefreshTest, UnchangedFolderCostsOneCommand) {
 TEST_F(RefreshTest, WithoutUidNextNothingIsTakenForUnchanged) {
   request_.last = {7, 0, 3};
   Run("C: A2 EXAMINE INBOX\nS: * 3 EXISTS\nS: * OK [UIDVALIDITY 7] ok\nS: A2 OK done\n" + Headers("A3", "11:*") +
-      Message(3, 10) + "S: A3 OK done\n");
+      Message(3, 10) + "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH 10\nS: A4 OK done\n");
   EXPECT_THAT(sink_.added, IsEmpty());
 }
 
@@ -85,9 +85,37 @@ TEST_F(RefreshTest, OnlyNewMailIsAskedFor) {
 }
 
 TEST_F(RefreshTest, LastMessageNamedThoughOlderIsNotNew) {
-  Run(Open(3, 12) + Headers("A3", "11:*") + Message(3, 10) + "S: A3 OK done\n");
+  Run(Open(3, 12) + Headers("A3", "11:*") + Message(3, 10) +
+      "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH\nS: A4 OK done\n");
   EXPECT_THAT(sink_.added, IsEmpty());
   EXPECT_THAT(sink_.vanished, IsEmpty());
+}
+
+// The count is right: one has gone, one is not told of.
+TEST_F(RefreshTest, ARightCountIsNoProofIfNewMessagesMayBeMissing) {
+  const std::string all = R"(
+    C: A5 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 FETCH (UID 10 FLAGS ())
+    S: * 3 FETCH (UID 11 FLAGS ())
+    S: * 4 FETCH (UID 12 FLAGS ())
+    S: A5 OK done
+  )" + Headers("A6", "12") +
+                          Message(4, 12) + "S: A6 OK done\n";
+  for (const char* search : {"S: * SEARCH 11 12\nS: A4 OK done\n", "S: A4 OK done\n", "S: A4 NO not now\n"}) {
+    sink_ = {};
+    sink_.known = {5, 6, 10};
+    Run(Open(4, 13) + Headers("A3", "11:*") + Message(3, 11) + "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\n" + search +
+        all);
+    EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U, 12U));
+    EXPECT_THAT(sink_.vanished, ElementsAre(6U));
+  }
+}
+
+TEST_F(RefreshTest, AGapInTheNewUidsIsAskedFor) {
+  Run(Open(4, 15) + Headers("A3", "11:*") + Message(4, 13) +
+      "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH 13\nS: A4 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(13U));
 }
 
 TEST_F(RefreshTest, NewMailAndAnExpungeLeadToTheFullComparison) {

@@ -230,6 +230,28 @@ TEST_F(IndexDurabilityTest, InodesLostInAPowerFailureAreNotGivenOutAgain) {
   }
 }
 
+// The gap itself is on the disk before a number is given out.
+TEST_F(IndexDurabilityTest, ASecondPowerFailureDoesNotTakeTheGapBack) {
+  MakeIndex();
+  PretendUncleanEnd();
+  Ino lost = 0;
+  std::string synced;
+  std::string synced_log;
+  {
+    const auto index = Index::Open(directory_.path());
+    synced = ReadFile(database());
+    synced_log = ReadFile(database() + "-wal");
+    index->AddMessages(inbox_, MakeMessages(501, 510), 100);
+    lost = index->FindUid(inbox_, 510)->ino;
+  }
+  WriteFile(database(), synced);
+  WriteFile(database() + "-wal", synced_log);
+  PretendUncleanEnd();
+  const auto index = Index::Open(directory_.path());
+  index->AddMessages(inbox_, MakeMessages(600, 600), 100);
+  EXPECT_GT(index->FindUid(inbox_, 600)->ino, lost);
+}
+
 TEST_F(IndexDurabilityTest, EveryKindOfRowSkipsLostInodes) {
   constexpr Ino kGap = 1'000'000;
   MakeIndex();

@@ -87,7 +87,7 @@ TEST_F(OpenTest, LearnsTheExactSizeBeforeItAnswers) {
   EXPECT_EQ(task->body->folder_id, "INBOX");
   EXPECT_EQ(task->body->uid, 1U);
   EXPECT_EQ(task->body->uid_validity, 7U);
-  EXPECT_EQ(task->body->size_estimate, 99U);
+  EXPECT_EQ(task->body->size, 99U);
   EXPECT_EQ(task->priority, model::Priority::kWaiting);
   task->sink->Begin(10, true);
   EXPECT_FALSE(asked.answer.given()) << "a short message is complete before open is answered";
@@ -298,6 +298,45 @@ TEST_F(OpenTest, AnEvictedBodyStaysTheBodyWhileSomebodyHasItOpen) {
     second = third = {};
     EXPECT_EQ(ReadAll(ino), other);
   }
+}
+
+// The kernel shares a file's pages among all who have it open: those too who have read nothing yet.
+TEST_F(OpenTest, WhatOneReaderWasShownBindsAnotherWhoHasReadNothingYet) {
+  for (const Ino ino : {small_, large_}) {
+    const std::string body = ReadAll(ino);
+    cache_->Remove(ino);
+    source_->fetch_calls = 0;
+    Tree::Opened unread = Open(ino).answer.Value();
+    EXPECT_EQ(source_->fetch_calls, 0);
+    EXPECT_EQ(ReadAll(ino), body);
+    cache_->Remove(ino);
+    std::string other = body;
+    other[10] ^= 1;
+    source_->AddMessage("INBOX", ino == small_ ? 1 : 2, {"anew", other, "", 1664661906, 99});
+    EXPECT_EQ(Bytes(Read(unread.message, 0, 1'000'000).answer.Value()), body) << "the kernel would mix the two";
+    unread = {};
+    EXPECT_EQ(ReadAll(ino), other);
+  }
+}
+
+TEST_F(OpenTest, ADownloadGoesOnForWhoHasReadNothingYet) {
+  ReadAll(large_);
+  cache_->Remove(large_);
+  const Tree::Opened unread = Open(large_).answer.Value();
+  Hold();
+  Tree::Opened reader = Open(large_).answer.Value();
+  const Asked<ReadSpan> first = Read(reader.message, 0, 1000);
+  const std::shared_ptr<FakeTask> task = source_->Take();
+  ASSERT_NE(task, nullptr);
+  task->sink->Begin(big_.size(), true);
+  task->sink->Write(std::string_view(big_).substr(0, 300'000));
+  EXPECT_EQ(Bytes(first.answer.Value()), Big(0, 1000));
+  reader = {};
+  const Asked<ReadSpan> second = Read(unread.message, 299'000, 10'000);
+  EXPECT_EQ(source_->Take(), nullptr) << "it is the same download";
+  task->sink->Write(std::string_view(big_).substr(300'000));
+  task->Finish(std::nullopt);
+  EXPECT_EQ(Bytes(second.answer.Value()), Big(299'000, 10'000));
 }
 
 TEST_F(OpenTest, AStreamGoesOnWhileItIsOpenAndEndsWithTheLastHandle) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -76,7 +77,8 @@ struct BodyRequest {
   std::string folder_id;
   UidValidity uid_validity = 0;  // kStale if the folder's is another one.
   Uid uid = 0;
-  uint64_t size_estimate = 0;  // To tell an empty message from a missing one.
+  // As the server told it, if it did: a body is believed to be empty only if this is 0.
+  std::optional<uint64_t> size;
 };
 
 // State of a source, for `status`. A snapshot.
@@ -105,8 +107,8 @@ class MailSource {
 
   virtual ~MailSource() = default;
 
-  // `known`: ids of selectable folders that were there before. The list is an error rather than
-  // one that lacks a known folder which the server still opens.
+  // `known`: ids of selectable folders that were there before. One that the server does not list any
+  // more is in the answer all the same, unless the server says that it does not exist.
   virtual std::shared_ptr<Task> ListFolders(std::vector<std::string> known, Priority priority, FolderListDone done) = 0;
   virtual std::shared_ptr<Task> Refresh(const RefreshRequest& request, std::shared_ptr<RefreshSink> sink,
                                         Priority priority, Done done) = 0;

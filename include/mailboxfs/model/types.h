@@ -43,7 +43,7 @@ struct MessageInfo {
   int64_t internal_date = 0;   // Seconds since 1970 UTC (IMAP INTERNALDATE; RFC 3501 section 2.3.3).
   uint64_t size_estimate = 0;  // RFC822.SIZE: an estimate, never a promise.
   std::string header;          // The raw header fields that were asked for, as received.
-  // False: the server lists it, but does not tell date or header, at least not now.
+  // False: the server lists it, but does not tell date, size or header, at least not now.
   bool complete = true;
 };
 

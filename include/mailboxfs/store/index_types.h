@@ -26,7 +26,8 @@ struct Node {
   int64_t mtime = 0;  // Message: INTERNALDATE. Directory: last change of its contents (wall clock, seconds).
   uint64_t size = 0;  // Message: exact if size_exact, else the server's estimate. Directory: 0.
   bool size_exact = false;
-  uint64_t tag = 0;  // Random, made with the row: with the inode number it names a message's body.
+  bool complete = true;  // Message: the server has told size, date and header, see NewMessage.
+  uint64_t tag = 0;      // Random, made with the row: with the inode number it names a message's body.
   // Message only; what it means is the folder's `listed.uid_validity`. 0: the folder's UIDVALIDITY
   // has changed and the message has not been matched yet (see BeginListing); it cannot be fetched.
   model::Uid uid = 0;
