@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the fuzz targets with clang, ASan and UBSan, and runs each for some time, two at once.
 #
-#   contrib/fuzz.sh [SECONDS]      default: 60 per target
+#   contrib/fuzz.sh [SECONDS]      default: 60 per target; 0: build only
 #
 # Inputs that break something are kept in build/fuzz/artifacts; new interesting ones in
 # build/fuzz/corpus. Exit status: 0 if nothing was found.
@@ -32,6 +32,7 @@ programs=
 for target in $targets; do programs="$programs tests/fuzz/fuzz_$target"; done
 # shellcheck disable=SC2086  # One word per program.
 ninja -C "$build" $programs
+[ "$seconds" -ne 0 ] || exit 0
 
 run() {
   mkdir -p "$build/corpus/$1" "$build/artifacts"
