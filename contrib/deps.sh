@@ -8,7 +8,7 @@ packages_of() {
     build) echo ca-certificates g++ meson ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev openssl \
       nlohmann-json3-dev libspdlog-dev libfmt-dev libsqlite3-dev zlib1g-dev libcli11-dev libutf8proc-dev libxxhash-dev ;;
     demo) echo dovecot-imapd python3 openssl rsync ;;
-    test) packages_of demo; echo libgtest-dev libgmock-dev libbenchmark-dev mandoc tar restic borgbackup attr procps \
+    test) packages_of demo; echo libgtest-dev libgmock-dev libbenchmark-dev mandoc tar restic borgbackup notmuch attr procps \
       util-linux shellcheck ;;
     ci) packages_of test; echo clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 git ;;
     *) echo "$0: unknown group: $1" >&2; return 2 ;;

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -161,6 +162,8 @@ int RunCommand(int argc, char** argv) {
 
 int Main(int argc, char** argv) {
   ProtectMemory();
+  // Who has started us may have it ignored; then the ends of our own children could not be seen.
+  std::signal(SIGCHLD, SIG_DFL);
   const std::vector<std::string> arguments(argv, argv + argc);
   try {
     if (IsMountHelperForm(arguments)) return RunMountHelper(arguments);

@@ -64,10 +64,12 @@ json::Value QueryStatus(const std::string& mountpoint) {
   const std::set<unsigned> uids =
       entry->owner ? std::set<unsigned>{*entry->owner} : std::set<unsigned>{::geteuid(), 0U};
   for (const unsigned uid : uids) {
-    const base::UniqueFd fd = Connect(ControlSocketPath(mountpoint, uid), uid);
-    if (!fd) continue;
-    const std::string answer = Ask(fd.get(), "status\n");
-    if (!answer.empty()) return json::Parse(answer);
+    for (const std::string& path : ControlSocketPaths(mountpoint, uid)) {
+      const base::UniqueFd fd = Connect(path, uid);
+      if (!fd) continue;
+      const std::string answer = Ask(fd.get(), "status\n");
+      if (!answer.empty()) return json::Parse(answer);
+    }
   }
   throw Error(ErrorKind::kDisk,
               base::Format("{}: mounted, but its daemon does not answer; it may have died (mailboxfs unmount {}), or "

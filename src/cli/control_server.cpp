@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
@@ -35,13 +36,18 @@ uint64_t Fnv1a(const std::string& text) {
   return hash;
 }
 
-std::string RuntimeDirectory(unsigned uid) {
-  const char* xdg = std::getenv("XDG_RUNTIME_DIR");
-  if (uid == ::getuid() && xdg != nullptr && xdg[0] == '/') return std::string(xdg) + "/mailboxfs";
-  if (uid == 0) return "/run/mailboxfs";
+// Where a daemon of `uid` may have its sockets, the best first.
+std::vector<std::string> RuntimeDirectories(unsigned uid) {
+  std::vector<std::string> directories;
   const std::string systemd = base::Format("/run/user/{}", uid);
-  if (::access(systemd.c_str(), F_OK) == 0) return systemd + "/mailboxfs";
-  return base::Format("/tmp/mailboxfs-{}", uid);
+  const char* xdg = std::getenv("XDG_RUNTIME_DIR");
+  // systemd's goes when the person logs out; root has a better place.
+  const bool own = uid == ::geteuid() && xdg != nullptr && xdg[0] == '/' && (uid != 0 || xdg != systemd);
+  if (own) directories.push_back(base::Format("{}/mailboxfs", xdg));
+  if (uid == 0) directories.emplace_back("/run/mailboxfs");
+  if (uid != 0 && ::access(systemd.c_str(), F_OK) == 0) directories.push_back(systemd + "/mailboxfs");
+  if (uid != 0) directories.push_back(base::Format("/tmp/mailboxfs-{}", uid));
+  return directories;
 }
 
 // In /tmp somebody else could have made the directory: it must be ours and private.
@@ -82,12 +88,14 @@ bool SendAll(int fd, std::string_view bytes) {
 
 }  // namespace
 
-std::string ControlSocketPath(const std::string& mountpoint, unsigned uid) {
-  return base::Format("{}/{:016x}.sock", RuntimeDirectory(uid), Fnv1a(mountpoint));
+std::vector<std::string> ControlSocketPaths(const std::string& mountpoint, unsigned uid) {
+  std::vector<std::string> paths = RuntimeDirectories(uid);
+  for (std::string& path : paths) path += base::Format("/{:016x}.sock", Fnv1a(mountpoint));
+  return paths;
 }
 
 ControlServer::ControlServer(const std::string& mountpoint, std::function<json::Value()> status)
-    : path_(ControlSocketPath(mountpoint, ::geteuid())), status_(std::move(status)) {
+    : path_(ControlSocketPaths(mountpoint, ::geteuid()).front()), status_(std::move(status)) {
   MakePrivateDirectory(path_.substr(0, path_.rfind('/')));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -101,13 +109,16 @@ ControlServer::ControlServer(const std::string& mountpoint, std::function<json::
       ::chmod(path_.c_str(), 0600) != 0 || ::listen(listener_.get(), 8) != 0) {
     throw ErrnoError(ErrorKind::kDisk, base::Format("control socket {}", path_), errno);
   }
+  if (struct stat info{}; ::lstat(path_.c_str(), &info) == 0) inode_ = info.st_ino;
   thread_ = std::thread([this] { Serve(); });
 }
 
 ControlServer::~ControlServer() {
   stop_.Set();
   thread_.join();
-  ::unlink(path_.c_str());
+  // After a lazy unmount the path may be the next daemon's.
+  struct stat info {};
+  if (::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_) ::unlink(path_.c_str());
 }
 
 void ControlServer::Serve() {

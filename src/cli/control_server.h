@@ -1,17 +1,21 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "mailboxfs/base/fd.h"
 #include "mailboxfs/json/json.h"
 
 namespace mailboxfs::cli {
 
-// The path of a mount's control socket: a private directory of `uid`
-// ($XDG_RUNTIME_DIR/mailboxfs, /run/mailboxfs for root, else /tmp/mailboxfs-UID) and a hash of the mountpoint.
-std::string ControlSocketPath(const std::string& mountpoint, unsigned uid);
+// Where a mount's control socket may be, if its daemon is `uid`'s: private directories
+// ($XDG_RUNTIME_DIR/mailboxfs, /run/mailboxfs for root, else /run/user/UID/mailboxfs, /tmp/mailboxfs-UID) and a hash
+// of the mountpoint. A daemon takes the first; who asks may have another environment and tries all.
+std::vector<std::string> ControlSocketPaths(const std::string& mountpoint, unsigned uid);
 
 // Answers `status` on a Unix socket; only to the same user and to root. One request a
 // connection: a line in, a JSON document out. Runs one thread. Thread-bound.
@@ -26,6 +30,7 @@ class ControlServer {
   void Answer(int client);
 
   std::string path_;
+  ino_t inode_ = 0;  // Of the socket.
   std::function<json::Value()> status_;
   base::UniqueFd listener_;
   base::WakeEvent stop_;

@@ -64,15 +64,19 @@ struct Mountpoint {
   bool dead = false;  // The mount of a daemon that has died is there.
 };
 
+bool IsDead(const std::string& mountpoint) {
+  // Not stat, which the kernel may answer by itself for a while.
+  struct statfs space {};
+  return ::statfs(mountpoint.c_str(), &space) != 0 && errno == ENOTCONN;
+}
+
 Mountpoint CheckMountpoint(const std::string& path) {
   Mountpoint mountpoint{CanonicalMountpoint(path)};
   struct stat info {};
   const bool reachable = ::stat(mountpoint.path.c_str(), &info) == 0;
   const int stat_errno = errno;
   if (const std::optional<MountEntry> entry = FindOwnMount(mountpoint.path)) {
-    // Not stat, which the kernel may answer by itself for a while.
-    struct statfs space {};
-    if (::statfs(mountpoint.path.c_str(), &space) == 0 || errno != ENOTCONN) {
+    if (!IsDead(mountpoint.path)) {
       throw Error(ErrorKind::kConfig, base::Format("{}: mailboxfs is already mounted here (configuration {})",
                                                    mountpoint.path, entry->fsname));
     }
@@ -141,7 +145,8 @@ void CheckMountable(const MountOptions& options) {
 }
 
 void ClearDeadMount(const Mountpoint& mountpoint, const MountOptions& options) {
-  if (!mountpoint.dead) return;
+  // Somebody else may have been quicker.
+  if (!mountpoint.dead || !IsDead(mountpoint.path)) return;
   CheckMountable(options);
   base::LogWarning("{}: clearing the mount of a daemon that has died", mountpoint.path);
   UnmountPath(mountpoint.path, true);

@@ -44,8 +44,15 @@ void Notifier::Leave(uint64_t parent) {
 
 std::set<Notifier::Change>::iterator Notifier::Next() {
   auto next = queue_.begin();
-  while (next != queue_.end() && held_.count(next->parent) > 0) {
-    next = queue_.lower_bound(Change{next->parent + 1, 0, {}});
+  while (next != queue_.end() && next->parent != 0) {
+    if (held_.count(next->parent) > 0) {
+      next = queue_.lower_bound(Change{next->parent + 1, 0, {}});
+    } else if (held_.count(next->ino) > 0) {
+      // The kernel locks the directory that goes, too, while it holds the parent's lock.
+      ++next;
+    } else {
+      break;
+    }
   }
   return next;
 }

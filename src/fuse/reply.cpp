@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -63,6 +64,10 @@ void Reply::Spans(const std::vector<tree::ReadSpan>& spans) {
   if (span.length == 0) {
     Bytes({});
     return;
+  }
+  struct stat info {};
+  if (::fstat(span.fd, &info) != 0 || static_cast<uint64_t>(info.st_size) < span.offset + span.length) {
+    throw base::Error(base::ErrorKind::kDisk, "a cached message is shorter than it was");
   }
   fuse_bufvec vector{};
   vector.count = 1;

@@ -83,6 +83,7 @@ void BodyCommand::OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) {
   if (body_sequence_ != 0) {
     throw Error(ErrorKind::kProtocol, base::Format("the server sent two bodies for {}", What()));
   }
+  connection_.context().mailbox.OnAnswered(connection_.context().environment.clock.Now());
   body_sequence_ = prefix.sequence == 0 ? UINT32_MAX : prefix.sequence;
   size_ = size;
   connection_.wire().SetOctetsAhead(size);

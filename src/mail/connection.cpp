@@ -93,6 +93,8 @@ imap::StatusResponse Connection::Converse(Request& request, const std::string& t
       const bool asked_for = std::holds_alternative<imap::FetchData>(*data) && !request.fetch_is_news;
       if (NoteData(*data) && !asked_for) noted_change_ = true;
       useful_at = clock.Now();
+      const bool answer = asked_for || std::holds_alternative<imap::SearchData>(*data);
+      if (answer) context_.mailbox.OnAnswered(useful_at);
       if (request.on_data) request.on_data(*data);
     } else {
       auto& status = std::get<imap::StatusResponse>(response);

@@ -77,8 +77,9 @@ class Connection {
   void Compress();
 
   // --- Operations -----------------------------------------------------------------------
-  // See MailSource::ListFolders.
-  std::vector<model::FolderInfo> ListFolders(const std::vector<std::string>& known);
+  // See MailSource::ListFolders. `between`: called where another command may be sent.
+  std::vector<model::FolderInfo> ListFolders(const std::vector<std::string>& known,
+                                             const std::function<void()>& between = nullptr);
   // EXAMINEs the folder, also if it is open already.
   const Examined& Examine(const std::string& folder_id);
   // EXAMINEs it only if another folder is open.
@@ -118,11 +119,13 @@ class Connection {
   void OnBye(const imap::StatusResponse& status);
   void LimitGoodbye();
   std::vector<imap::ListData> List(std::string_view pattern);
-  // What EXAMINE says of a folder. Throws if the server cannot tell now.
-  enum class Presence { kOpens, kAbsent, kRefused };
-  Presence LookFor(const std::string& folder_id);
-  // Adds those of `known` whose absence is not proven.
-  void AddUnlisted(const std::vector<std::string>& known, std::vector<imap::ListData>* listed);
+  // False: the server says that there is no such folder. Throws if it cannot tell now.
+  bool MayExist(const std::string& folder_id);
+  // Those of `known` that are not listed though nobody says that they are gone; those that are listed
+  // as not selectable become selectable.
+  std::vector<model::FolderInfo> FindUnlisted(const std::vector<std::string>& known,
+                                              const std::function<void()>& between,
+                                              std::vector<imap::ListData>* listed);
   void Deliver(const imap::Response& response, const std::function<void()>& on_change);
 
   ConnectionContext context_;

@@ -58,12 +58,15 @@ void FolderListing::SetCount(size_t count) {
 }
 
 void FolderListing::OnFetch(const imap::FetchData& fetch) {
-  if (fetch.sequence == 0 || fetch.sequence > count_ || fetch.sequence > slots_.size() + kMaxGap) {
+  if (fetch.sequence == 0 || fetch.sequence > count_ || fetch.sequence > order_.size() + kMaxGap) {
     throw Error(ErrorKind::kProtocol,
                 base::Format("the server sent a message with the number {} of {}", fetch.sequence, count_));
   }
-  if (fetch.sequence > slots_.size()) slots_.resize(fetch.sequence);
-  Message& message = slots_[fetch.sequence - 1];
+  while (fetch.sequence > order_.size()) {
+    order_.push_back(static_cast<uint32_t>(messages_.size()));
+    messages_.emplace_back();
+  }
+  Message& message = messages_[order_[fetch.sequence - 1]];
   if (fetch.uid) {
     if (message.uid != 0 && message.uid != *fetch.uid) {
       throw Error(ErrorKind::kProtocol, base::Format("the server gave message number {} the UIDs {} and {}",
@@ -85,7 +88,10 @@ void FolderListing::OnExpunge(uint32_t sequence) {
   if (sequence == 0 || sequence > count_) {
     throw Error(ErrorKind::kProtocol, base::Format("the server removed message number {} of {}", sequence, count_));
   }
-  if (sequence <= slots_.size()) slots_.erase(slots_.begin() + (sequence - 1));
+  if (sequence <= order_.size()) {
+    messages_[order_[sequence - 1]] = {};
+    order_.erase(order_.begin() + (sequence - 1));
+  }
   if (sequence <= expected_) --expected_;
   --count_;
 }
@@ -100,15 +106,15 @@ void FolderListing::OnExists(uint32_t count) {
 }
 
 std::vector<FolderListing::Message> FolderListing::Take() {
-  const size_t reached = std::min(slots_.size(), expected_);
-  const auto unnamed = std::count_if(slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(reached),
-                                     [](const Message& message) { return message.uid == 0; });
+  const size_t reached = std::min(order_.size(), expected_);
+  const auto unnamed = std::count_if(order_.begin(), order_.begin() + static_cast<ptrdiff_t>(reached),
+                                     [this](uint32_t slot) { return messages_[slot].uid == 0; });
   const size_t missing = expected_ - reached + static_cast<size_t>(unnamed);
   if (missing > 0) {
     throw Error(ErrorKind::kProtocol,
                 base::Format("the server listed only {} of {} messages", expected_ - missing, expected_));
   }
-  std::vector<Message> messages = std::move(slots_);
+  std::vector<Message> messages = std::move(messages_);
   messages.erase(std::remove_if(messages.begin(), messages.end(), [](const Message& m) { return m.uid == 0; }),
                  messages.end());
   std::sort(messages.begin(), messages.end(), [](const Message& a, const Message& b) { return a.uid < b.uid; });

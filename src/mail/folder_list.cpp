@@ -128,6 +128,7 @@ std::vector<imap::ListData> Connection::List(std::string_view pattern) {
   request.on_data = [&](imap::UntaggedData& data) {
     auto* item = std::get_if<imap::ListData>(&data);
     if (item == nullptr) return;
+    context_.mailbox.OnAnswered(context_.environment.clock.Now());
     octets += item->mailbox.size();
     if (listed.size() >= kMaxFolders || octets > kMaxNameOctets) {
       throw base::Error(base::ErrorKind::kProtocol, base::Format("the server lists more than {} folders", kMaxFolders));
@@ -145,45 +146,52 @@ std::vector<imap::ListData> Connection::List(std::string_view pattern) {
   return listed;
 }
 
-Connection::Presence Connection::LookFor(const std::string& folder_id) {
+bool Connection::MayExist(const std::string& folder_id) {
   examined_.reset();
   Request request;
   request.name = "EXAMINE";
   request.command = imap::CommandBuilder(NextTag(), "EXAMINE").AString(folder_id).Finish();
   const imap::StatusResponse status = Run(request);
-  if (status.condition == imap::Condition::kOk) return Presence::kOpens;
   if (ThrottlePause(status) || IsNotConnected(status) || IsTransient(status)) RequireOk(status, "looking for a folder");
-  return IsAbsence(status) ? Presence::kAbsent : Presence::kRefused;
+  return !IsAbsence(status);
 }
 
-void Connection::AddUnlisted(const std::vector<std::string>& known, std::vector<imap::ListData>* listed) {
-  std::unordered_map<std::string_view, size_t> by_id;
-  std::optional<char> delimiter;
-  for (size_t i = 0; i < listed->size(); ++i) {
-    by_id.emplace((*listed)[i].mailbox, i);
-    if (!delimiter) delimiter = (*listed)[i].delimiter;
+std::vector<model::FolderInfo> Connection::FindUnlisted(const std::vector<std::string>& known,
+                                                        const std::function<void()>& between,
+                                                        std::vector<imap::ListData>* listed) {
+  std::unordered_map<std::string, imap::ListData*> by_id;
+  imap::ListData* inbox = nullptr;
+  for (imap::ListData& item : *listed) {
+    by_id.emplace(item.mailbox, &item);
+    if (imap::IsInbox(item.mailbox)) inbox = &item;
   }
-  const bool inbox_listed = std::any_of(listed->begin(), listed->end(),
-                                        [](const imap::ListData& item) { return imap::IsInbox(item.mailbox); });
-  std::vector<imap::ListData> unlisted;
+  std::vector<model::FolderInfo> unlisted;
   for (const std::string& id : known) {
     const auto found = by_id.find(id);
-    if (found != by_id.end() && IsSelectable((*listed)[found->second])) continue;
-    if (found == by_id.end() && imap::IsInbox(id) && inbox_listed) continue;  // In another case.
-    const Presence presence = LookFor(id);
-    if (presence == Presence::kAbsent) continue;
-    if (found == by_id.end()) {
-      base::LogDebug("{}: the list of folders lacks {}, which the server {}; it stays", context_.options.name,
-                     base::Printable(id), presence == Presence::kOpens ? "opens" : "does not call absent");
-      unlisted.push_back({{}, delimiter, id});
-    } else if (presence == Presence::kOpens) {
-      (*listed)[found->second].attributes.clear();
+    imap::ListData* item = found == by_id.end() ? nullptr : found->second;
+    if (item == nullptr && inbox != nullptr && imap::IsInbox(id)) {
+      // INBOX in another case is the same folder (RFC 3501 section 5.1).
+      item = inbox;
+      item->mailbox = id;
     }
+    if (item != nullptr && IsSelectable(*item)) continue;
+    if (between) between();
+    if (!MayExist(id)) continue;
+    if (item != nullptr) {
+      item->attributes.clear();
+      continue;
+    }
+    base::LogDebug("{}: the server's list of folders lacks {}, but the server does not call it absent; it stays",
+                   context_.options.name, base::Printable(id));
+    unlisted.emplace_back();
+    unlisted.back().id = id;
+    unlisted.back().unlisted = true;
   }
-  std::move(unlisted.begin(), unlisted.end(), std::back_inserter(*listed));
+  return unlisted;
 }
 
-std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::string>& known) {
+std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::string>& known,
+                                                       const std::function<void()>& between) {
   std::vector<imap::ListData> listed = List("\"*\"");
   // INBOX always exists (RFC 3501 section 5.1): an empty answer is not true.
   if (listed.empty()) {
@@ -194,8 +202,14 @@ std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::st
     throw base::Error(base::ErrorKind::kServer, "the server left INBOX out of the list of folders");
   }
   // LIST has no count that would tell whether it is complete.
-  AddUnlisted(known, &listed);
-  return BuildFolderList(listed);
+  std::vector<model::FolderInfo> unlisted = FindUnlisted(known, between, &listed);
+  std::vector<model::FolderInfo> folders = BuildFolderList(listed);
+  // The name of a child has brought it back as a mere directory.
+  std::erase_if(folders, [&](const model::FolderInfo& folder) {
+    return std::any_of(unlisted.begin(), unlisted.end(), [&](const auto& one) { return one.id == folder.id; });
+  });
+  std::move(unlisted.begin(), unlisted.end(), std::back_inserter(folders));
+  return folders;
 }
 
 }  // namespace mailboxfs::mail

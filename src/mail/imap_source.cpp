@@ -17,8 +17,8 @@ class ListWork final : public Work {
   ListWork(std::vector<std::string> known, model::MailSource::FolderListDone done)
       : Work("listing the folders", ""), known_(std::move(known)), done_(std::move(done)) {}
 
-  void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
-    folders_ = connection.ListFolders(known_);
+  void Run(Connection& connection, const std::function<void()>& between_batches) override {
+    folders_ = connection.ListFolders(known_, between_batches);
   }
   void Done(base::Status status) override {
     if (status) {

@@ -16,8 +16,17 @@ class MailboxState {
  public:
   explicit MailboxState(base::MonoTime start) : last_progress_(start.time_since_epoch().count()) {}
 
+  // Whatever comes is progress, but for one thing: if the server has left somebody without an answer,
+  // greeting us again is none, or each new connection would renew the patience of all who wait.
   void OnReceived(size_t octets, base::MonoTime now) {
     bytes_received_ += octets;
+    if (!stalled_) last_progress_ = now.time_since_epoch().count();
+  }
+  // A connection is given up because nothing comes.
+  void OnStalled() { stalled_ = true; }
+  // Something was told that was asked for.
+  void OnAnswered(base::MonoTime now) {
+    stalled_ = false;
     last_progress_ = now.time_since_epoch().count();
   }
   base::MonoTime last_progress() const { return base::MonoTime(base::Duration(last_progress_.load())); }
@@ -53,6 +62,7 @@ class MailboxState {
 
  private:
   std::atomic<base::Duration::rep> last_progress_;
+  std::atomic<bool> stalled_{false};
   std::atomic<uint64_t> bytes_received_{0};
   std::atomic<uint64_t> bodies_fetched_{0};
   std::atomic<base::Duration::rep> pause_{0};

@@ -20,6 +20,8 @@ constexpr std::string_view kHeaderItems =
     "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
 constexpr std::string_view kDateItems = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
 constexpr size_t kFlagsBatch = 1000;
+// More cannot be shown by stat, nor be meant.
+constexpr uint64_t kMaxEstimate = uint64_t{1} << 48U;
 // Tag, "UID FETCH", items, CRLF.
 constexpr size_t kCommandOverhead = 160;
 
@@ -33,7 +35,7 @@ model::MessageInfo MakeInfo(Uid uid, const FetchedItems::Item& item) {
   info.uid = uid;
   info.flags = item.flags.value_or(std::string());
   info.internal_date = item.internal_date.value_or(0);
-  info.size_estimate = item.size.value_or(0);
+  info.size_estimate = std::min(item.size.value_or(0), kMaxEstimate);
   info.header = item.header.value_or(std::string());
   info.complete = item.Complete();
   return info;
@@ -86,6 +88,8 @@ bool RefreshCommand::ListTail() {
       state_.exists < known_.size() || state_.exists - known_.size() > connection_.context().options.header_batch) {
     return false;
   }
+  // What a refresh that broke off has left may have gaps.
+  if (known_.size() != request_.last.exists) return false;
   const Uid last = known_.back();
   if (last == UINT32_MAX) return false;
   uint32_t exists = state_.exists;
@@ -120,8 +124,8 @@ bool RefreshCommand::ListTail() {
 
 // A message that nothing was said of and one that has gone make the count right together.
 bool RefreshCommand::IsWholeTail(Uid last, const std::vector<model::MessageInfo>& fresh) {
-  const bool no_gap = state_.uid_next != 0 && state_.uid_next - last - 1 == fresh.size();
-  if (no_gap) return true;
+  const bool no_gap = !fresh.empty() && fresh.back().uid - last == fresh.size();
+  if (no_gap && state_.uid_next != 0 && fresh.back().uid >= state_.uid_next - 1) return true;
   std::vector<Uid> found;
   Request request;
   request.name = "UID SEARCH";

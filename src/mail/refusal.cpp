@@ -99,14 +99,14 @@ bool IsTransient(const imap::StatusResponse& status) {
 }
 
 bool IsAbsence(const imap::StatusResponse& status) {
-  constexpr std::array<std::string_view, 2> kCodes = {"NONEXISTENT", "TRYCREATE"};
-  constexpr std::array<std::string_view, 8> kTexts = {"doesn't exist",   "does not exist", "nonexistent",
-                                                      "no such",         "not found",      "could not be found",
-                                                      "unknown mailbox", "unknown folder"};
-  return status.condition == imap::Condition::kNo &&
-         (std::any_of(kCodes.begin(), kCodes.end(), [&](std::string_view code) { return HasCode(status, code); }) ||
-          std::any_of(kTexts.begin(), kTexts.end(),
-                      [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); }));
+  constexpr std::array<std::string_view, 10> kTexts = {
+      "doesn't exist",   "does not exist", "nonexistent",       "unknown mailbox",  "unknown folder",
+      "no such mailbox", "no such folder", "mailbox not found", "folder not found", "folder could not be found"};
+  if (status.condition != imap::Condition::kNo) return false;
+  // A code says more than the text: [NOPERM], [CORRUPTION].
+  if (status.code) return HasCode(status, "NONEXISTENT") || HasCode(status, "TRYCREATE");
+  return std::any_of(kTexts.begin(), kTexts.end(),
+                     [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); });
 }
 
 bool IsNotConnected(const imap::StatusResponse& status) {

@@ -125,6 +125,7 @@ void Wire::Fill() {
       case net::WaitResult::kWoken: OnWoken(); break;
       case net::WaitResult::kTimeout:
         if (draining_) ThrowCancelled();
+        mailbox_.OnStalled();
         throw Error(ErrorKind::kTimeout, "no answer from the server in time");
     }
   }

@@ -1,5 +1,6 @@
 // SqliteIndex: mailboxes and the folder list.
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -60,6 +61,9 @@ class FolderReplacement {
   void RemoveAllBut(std::span<const NewFolder> folders) {
     std::set<std::string_view> listed;
     for (const NewFolder& folder : folders) listed.insert(folder.id);
+    for (const NewFolder& folder : folders) {
+      if (folder.unlisted) InsertAncestors(folder.id, &listed);
+    }
     for (const auto& [id, folder] : known_) {
       if (!listed.contains(id)) RemoveFolder(folder);
     }
@@ -67,6 +71,10 @@ class FolderReplacement {
 
   void Put(const NewFolder& folder) {
     if (placed_.contains(folder.id)) return;
+    if (folder.unlisted) {
+      if (const auto stays = known_.find(folder.id); stays != known_.end()) placed_[folder.id] = stays->second.ino;
+      return;
+    }
     const Ino parent = ParentOf(folder);
     const auto known = known_.find(folder.id);
     if (known == known_.end()) {
@@ -102,6 +110,14 @@ class FolderReplacement {
     bool selectable = true;
     std::string name;
   };
+
+  void InsertAncestors(std::string_view id, std::set<std::string_view>* listed) const {
+    for (auto folder = known_.find(id); folder != known_.end();) {
+      listed->insert(folder->first);
+      const Ino parent = folder->second.parent;
+      folder = std::find_if(known_.begin(), known_.end(), [&](const auto& one) { return one.second.ino == parent; });
+    }
+  }
 
   Ino ParentOf(const NewFolder& folder) const {
     if (folder.parent_id.empty()) return mailbox_;

@@ -33,6 +33,12 @@ std::optional<Attributes> FindNamed(store::Index& index, ExactSizes& sizes, Ino 
   return attributes;
 }
 
+// Whose listing proves that a name is absent.
+RefreshTarget WhatTells(const Directory& directory, std::string_view name) {
+  const bool message = name.ends_with(kMessageExtension);
+  return message && directory.has_messages() ? directory.messages() : directory.folder_list();
+}
+
 }  // namespace
 
 Directories::Directories(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher,
@@ -121,10 +127,11 @@ std::shared_ptr<Wait> Directories::Lookup(Ino parent, std::string_view name, Tre
     directory = Find(parent);
     if (!directory) throw NoSuchInode(parent);
     if (auto found = FindNamed(context_->index, *sizes_, parent, name)) return found;
-    const bool message = name.ends_with(kMessageExtension);
-    if (!IsPossibleName(name) || (message && !directory->has_messages())) throw NoSuchName(name);
-    const Freshness known =
-        refresher_->FreshnessOf(message ? parent : directory->mailbox->ino, ListedAt(*directory, !message));
+    // A mailbox itself has no messages.
+    const bool possible = IsPossibleName(name) && (directory->folder || !name.ends_with(kMessageExtension));
+    if (!possible) throw NoSuchName(name);
+    const RefreshTarget told_by = WhatTells(*directory, name);
+    const Freshness known = refresher_->FreshnessOf(told_by.ino, ListedAt(*directory, told_by.folder_list));
     if (known.fresh && !known.failed) throw NoSuchName(name);
     return std::nullopt;
   });
@@ -139,20 +146,42 @@ std::shared_ptr<Wait> Directories::Lookup(Ino parent, std::string_view name, Tre
 
 std::shared_ptr<Wait> Directories::LookupMissing(const Directory& directory, std::string_view name,
                                                  Tree::Callback<Attributes> callback) {
+  auto wait = std::make_shared<StagedWait>();
+  auto answer = [wait, callback = std::move(callback)](const base::Result<Attributes>& result) {
+    wait->Finish();
+    callback(result);
+  };
+  const auto find = [context = context_, sizes = sizes_, ino = directory.node.ino, name = std::string(name)] {
+    return base::ResultOf<std::optional<Attributes>>([&] { return FindNamed(context->index, *sizes, ino, name); });
+  };
+  const auto end = [answer, find, name = std::string(name)](const base::Status& error, Waiter::EndedBy by) {
+    if (error) {
+      answer(by == Waiter::EndedBy::kCaller ? *error : NotAbsence(*error));
+    } else if (const auto found = find(); !found.ok()) {
+      answer(found.error());
+    } else {
+      answer(found.value() ? base::Result<Attributes>(*found.value()) : NoSuchName(name));
+    }
+  };
+  const RefreshTarget told_by = WhatTells(directory, name);
   const bool message = name.ends_with(kMessageExtension);
-  return refresher_->Join(message ? directory.messages() : directory.folder_list(),
-                          [context = context_, sizes = sizes_, parent = directory.node.ino, name = std::string(name),
-                           callback = std::move(callback)](const base::Status& error, Waiter::EndedBy by) {
-                            if (error) {
-                              callback(by == Waiter::EndedBy::kCaller ? *error : NotAbsence(*error));
-                              return;
-                            }
-                            callback(base::ResultOf<Attributes>([&] {
-                              const auto found = FindNamed(context->index, *sizes, parent, name);
-                              if (!found) throw NoSuchName(name);
-                              return *found;
-                            }));
-                          });
+  if (!message || directory.has_messages()) {
+    wait->Follow(1, refresher_->Join(told_by, end));
+    return wait->finished() ? nullptr : wait;
+  }
+  // Whether the folder holds messages at all must be known first.
+  const auto then = [context = context_, refresher = refresher_, wait, end, messages = directory.messages()](
+                        const base::Status& error, Waiter::EndedBy by) {
+    const auto folder =
+        base::ResultOf<std::optional<store::Folder>>([&] { return context->index.GetFolder(messages.ino); });
+    if (error || !folder.ok() || !folder.value() || !folder.value()->selectable) {
+      end(error || folder.ok() ? error : base::Status(folder.error()), by);
+    } else {
+      wait->Follow(2, refresher->Join(messages, end));
+    }
+  };
+  wait->Follow(1, refresher_->Join(told_by, then));
+  return wait->finished() ? nullptr : wait;
 }
 
 std::shared_ptr<Wait> Directories::Open(Ino ino, Tree::Callback<Attributes> callback) {

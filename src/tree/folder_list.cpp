@@ -28,11 +28,17 @@ class Planner {
   std::vector<store::NewFolder> Plan(std::span<const model::FolderInfo> listed) {
     for (const model::FolderInfo& info : listed) {
       if (info.id.empty()) continue;
+      if (info.unlisted) {
+        folders_.emplace(info.id, store::NewFolder{.id = info.id, .unlisted = true});
+        continue;
+      }
       store::NewFolder folder{info.id, "", NameOf(info.path, info.id), info.selectable};
       if (IsParentOf(info.parent_id, info.id) && info.path.size() > 1) folder.parent_id = info.parent_id;
       folders_.emplace(info.id, std::move(folder));
     }
-    for (const model::FolderInfo& info : listed) AddMissingParents(info);
+    for (const model::FolderInfo& info : listed) {
+      if (!info.unlisted) AddMissingParents(info);
+    }
     std::vector<store::NewFolder> result;
     for (auto& [id, folder] : folders_) result.push_back(std::move(folder));
     // A parent's id is shorter than its child's.
@@ -60,9 +66,12 @@ class Planner {
   // All of one name get the hash of their id, so that it does not matter who came first.
   static void TellSiblingsApart(std::vector<store::NewFolder>* folders) {
     std::map<std::pair<std::string, std::string>, int> count;
-    for (const store::NewFolder& folder : *folders) ++count[{folder.parent_id, folder.name}];
+    for (const store::NewFolder& folder : *folders) {
+      if (!folder.unlisted) ++count[{folder.parent_id, folder.name}];
+    }
     for (store::NewFolder& folder : *folders) {
-      if (count[{folder.parent_id, folder.name}] > 1) folder.name = WithHash(folder.name, folder.id);
+      if (!folder.unlisted && count[{folder.parent_id, folder.name}] > 1)
+        folder.name = WithHash(folder.name, folder.id);
     }
   }
 

@@ -206,8 +206,8 @@ void Refresher::StoreFolders(const RefreshTarget& target, const std::vector<mode
     // Every mailbox has an INBOX (RFC 3501 section 5.1); an empty list is a fault at the server.
     throw base::Error(ErrorKind::kServer,
                       base::Format("listing the folders of {}: the server named none, not even INBOX; what was known "
-                                   "before is kept. Try again later, or run 'mailboxfs check {}'",
-                                   target.mailbox->name, target.mailbox->name));
+                                   "before is kept",
+                                   target.mailbox->name));
   }
   const std::vector<store::Removed> removed =
       context_->index.ReplaceFolders(target.ino, folders, context_->WallSeconds());

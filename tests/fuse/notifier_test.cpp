@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -80,6 +81,22 @@ TEST_F(NotifierTest, ADirectoryInWhichANameIsLookedUpIsLeftAloneUntilThen) {
   EXPECT_EQ(Kernel().notifications(), (Notifications{"delete 1002 1007 c.eml", "inode 9"}));
   second.reset();
   ASSERT_TRUE(Kernel().WaitFor(4));
+}
+
+// The kernel locks the directory that goes while it holds the lock of the one that it is in.
+TEST_F(NotifierTest, NeitherIsItsParentLockedToRemoveIt) {
+  std::optional<Notifier::Hold> lookup(std::in_place, notifier_, 1005);
+  notifier_.Start(FakeSession());
+  notifier_.Deleted(1001, 1005, "Work");
+  notifier_.Deleted(1001, 1006, "Other");
+  notifier_.AttributesChanged(1005);
+  ASSERT_TRUE(Kernel().WaitFor(2));
+  Notifications others = Kernel().notifications();
+  std::sort(others.begin(), others.end());
+  EXPECT_EQ(others, (Notifications{"delete 1001 1006 Other", "inode 1005"}));
+  lookup.reset();
+  ASSERT_TRUE(Kernel().WaitFor(3));
+  EXPECT_EQ(Kernel().notifications()[2], "delete 1001 1005 Work");
 }
 
 TEST_F(NotifierTest, KnowsNobodyBeforeStartAndAfterStop) {

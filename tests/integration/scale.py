@@ -13,7 +13,7 @@ from support.mount import Mount, password_account, uid_of
 
 # Listing the mount may take so many times as long as listing as many local files.
 _MOST_TIMES_LOCAL = 5
-_MOST_RESIDENT = 100 * 1024 * 1024
+_MOST_RESIDENT = 100 * 1000 * 1000
 
 
 def listing_seconds(directory, runs=3):

@@ -3,13 +3,17 @@
 
 import copy
 import json
+import os
+import shutil
 
+from support import process
 from support.imap_script_server import ImapScriptServer
-from support.mount import is_mounted, password_account
+from support.mount import binary, is_mounted, password_account
 from support.testcase import MountTest, main
 from support.token_endpoint import CLIENT_ID, TENANT
 
 CONFIG = 2
+NOBODY = 65534
 
 
 def changed(config, path, value):
@@ -33,10 +37,10 @@ class BadInput(MountTest):
         self.box = self.mount(password_account(self.imap, ["ada@example.org"]), start=False)
         self.good = self.box.config
 
-    def assert_refused(self, *named, words=None, config=None):
+    def assert_refused(self, *named, words=None, run=None, **options):
         """`mailboxfs mount` ends with 2 and one line that contains all of `named`."""
         words = words or ["mount", "-c", self.box.config_file, self.box.mountpoint]
-        done = self.box.command(*words)
+        done = (run or self.box.command)(*words, **options)
         self.assertEqual(done.returncode, CONFIG, done.stderr)
         lines = done.stderr.strip().splitlines()
         self.assertEqual(len(lines), 1, done.stderr)
@@ -51,6 +55,7 @@ class BadInput(MountTest):
 
     def test_values_that_are_wrong(self):
         account = "accounts.test."
+        password = account + "auth.password"
         oauth = {"method": "client-credentials", "tenant": TENANT, "client_id": CLIENT_ID, "client_secret": "x"}
         oauth |= {"token_endpoint": "https://login.example.org/token", "scope": "s"}
         microsoft = {"provider": "microsoft365", "mailboxes": ["ada@example.org"]}
@@ -67,7 +72,14 @@ class BadInput(MountTest):
             ("accounts", {}, "accounts"),
             (account + "mailboxes", [], "mailboxes"),
             (account + "mailboxes", ..., "mailboxes"),
-            (account + "mailboxes", ["ada@example.org", "ada@example.org"], "ada@example.org"),
+            (account + "mailboxes", ["a@example.org", "a@example.org"], account + "mailboxes[1]", '"a@example.org"'),
+            (account + "mailboxes", ["a@example.org", "A@example.org"], account + "mailboxes[1]", '"A@example.org"'),
+            (
+                account + "mailboxes",
+                [{"address": "a@example.org", "name": "x"}, {"address": "b@example.org", "name": "x"}],
+                account + "mailboxes[1].name",
+                account + "mailboxes[0].name",
+            ),
             (account + "mailboxes", [{"name": "x"}], "address"),
             (account + "mailboxes", [{"address": "a@example.org", "name": "a/b"}], "name"),
             (account + "mailboxes", "ada@example.org", "mailboxes"),
@@ -83,15 +95,17 @@ class BadInput(MountTest):
             (account + "imap.connections", 0, "connections"),
             (account + "auth", ..., "auth"),
             (account + "auth.method", "telepathy", "telepathy"),
-            (account + "auth.password", ..., "password"),
-            (account + "auth.password", {"file": "/nonexistent/secret"}, "/nonexistent/secret"),
-            (account + "auth.password", {"file": str(empty)}, str(empty)),
-            (account + "auth.password", {"file": str(shared)}, str(shared)),
-            (account + "auth.password", {"env": "MAILBOXFS_NO_SUCH_VARIABLE"}, "MAILBOXFS_NO_SUCH_VARIABLE"),
-            (account + "auth.password", {"command": ["/nonexistent/program"]}, "/nonexistent/program"),
-            (account + "auth.password", {"command": ["mailboxfs-no-such-program"]}, "password.command"),
-            (account + "auth.password", {"command": [str(self.box.directory)]}, "password.command"),
-            (account + "auth.password", {"file": "a", "env": "b"}, "password"),
+            (password, ..., password + ": is missing"),
+            (password, {"file": "/nonexistent/secret"}, password + ".file", "/nonexistent/secret"),
+            (password, {"file": str(empty)}, password + ".file", str(empty)),
+            (password, {"file": str(shared)}, password + ".file", str(shared)),
+            (password, {"env": "MAILBOXFS_NO_SUCH_VARIABLE"}, password + ".env", "MAILBOXFS_NO_SUCH_VARIABLE"),
+            (password, {"credential": "mail"}, password + ".credential", "CREDENTIALS_DIRECTORY"),
+            (password, {"command": ["/nonexistent/program"]}, password + ".command", "/nonexistent/program"),
+            (password, {"command": ["mailboxfs-no-such-program"]}, password + ".command", "mailboxfs-no-such-program"),
+            (password, {"command": [str(self.box.directory)]}, password + ".command", str(self.box.directory)),
+            (password, {"file": "a", "env": "b"}, password + ": names 2 sources"),
+            (password, {}, password + ": names no source"),
             (account + "auth", {name: value for name, value in oauth.items() if name != "client_id"}, "client_id"),
             (
                 account + "auth",
@@ -115,10 +129,26 @@ class BadInput(MountTest):
             ("timeouts.stall", "soon", "stall"),
             ("timeouts.patience", 3, "patience"),
         ]
-        for path, value, named in cases:
+        for path, value, *named in cases:
             with self.subTest(path, value=value):
                 self.write(json.dumps(changed(self.good, path, value), indent=1))
-                self.assert_refused(named)
+                self.assert_refused(*named)
+
+    def test_a_secret_file_that_cannot_be_read(self):
+        secret = self.box.directory / "locked.secret"
+        secret.write_text("secret\n")
+        secret.chmod(0)
+        self.write(json.dumps(changed(self.good, "accounts.test.auth.password", {"file": str(secret)})))
+        run = self.box.command if os.geteuid() != 0 else self.run_as_nobody
+        self.assert_refused("accounts.test.auth.password.file", f"{secret} cannot be read: Permission denied", run=run)
+
+    def run_as_nobody(self, *words):
+        """Root may read everything: somebody else runs mailboxfs, with a configuration of his own."""
+        self.box.directory.chmod(0o711)
+        os.chown(self.box.config_file, NOBODY, NOBODY)
+        # Where it was built others may have no way in.
+        program = shutil.copy(binary(), self.box.directory)
+        return process.run([program, *words], env=self.box.environment(), user=NOBODY, group=NOBODY, extra_groups=[])
 
     def test_directories_that_cannot_be_used(self):
         a_file = self.box.directory / "a file"
@@ -132,8 +162,9 @@ class BadInput(MountTest):
     def test_a_default_directory_that_cannot_be_used(self):
         del self.good["state"]
         self.write(json.dumps(self.good))
-        (self.box.directory / ".local").touch()
-        self.assert_refused("config.json", "state.directory", str(self.box.directory / ".local"))
+        home = self.box.directory / "state home"
+        home.touch()
+        self.assert_refused("config.json", "state.directory", str(home), env={"XDG_STATE_HOME": str(home)})
 
     def test_files_that_are_no_configuration(self):
         for text, named in (
@@ -141,7 +172,7 @@ class BadInput(MountTest):
             ("{", ":1"),
             ('{"accounts": {},}', ""),
             ("[]", ""),
-            ('{"a": 1, "a": 2}', "a"),
+            ('{"a": 1, "a": 2}', 'the key "a" is given twice'),
             ('{\n\n "accounts": nonsense }', ":3"),
         ):
             with self.subTest(text):
@@ -152,7 +183,7 @@ class BadInput(MountTest):
 
     def test_a_literal_secret_in_a_file_for_all_to_read(self):
         self.write(json.dumps(self.good), mode=0o644)
-        self.assert_refused("password")
+        self.assert_refused("accounts.test.auth.password", "not private")
 
     def test_the_secret_is_never_in_the_error(self):
         self.write(json.dumps(changed(self.good, "accounts.test.auth.password", "tiger sesame\n"), indent=1)[:-3])

@@ -20,18 +20,23 @@ _READING = re.compile(
 )
 
 
-def corpus():
-    """Real mail that is kept beside the repository: (folder, bytes, flags, date) for Dovecot."""
-    top = Path(os.environ.get("MAILBOXFS_TEST_MAIL") or Path(__file__).resolve().parents[3] / "shared" / "mail")
+def corpus_directory():
+    """Where real mail is kept beside the repository, None if it is not there."""
+    named = os.environ.get("MAILBOXFS_TEST_MAIL")
+    top = Path(named or Path(__file__).resolve().parents[3] / "shared" / "mail")
+    return top if named or top.is_dir() else None
+
+
+def corpus(top):
+    """The real mail as (folder, bytes, flags, date) for Dovecot."""
     messages = []
-    for directory, _, files in os.walk(top):
+    for path in map(Path, every_file(top)):
         # "cur" and its like are a Maildir's own names.
-        folder = re.sub(r"\b(cur|new|tmp)\b", r"\1-", os.path.relpath(directory, top))
-        for name in sorted(files):
-            # IMAP's literals carry no NUL, and Dovecot refuses empty messages.
-            body = read(os.path.join(directory, name)).replace(b"\0", b"")
-            if body and name != "ORIGIN.md":
-                messages.append(("INBOX" if folder == "." else folder, body, (), 1_500_000_000 + len(messages)))
+        folder = re.sub(r"\b(cur|new|tmp)\b", r"\1-", str(path.parent))
+        # IMAP's literals carry no NUL, and Dovecot refuses empty messages.
+        body = read(top / path).replace(b"\0", b"")
+        if body and path.name != "ORIGIN.md":
+            messages.append(("INBOX" if folder == "." else folder, body, (), 1_500_000_000 + len(messages)))
     return messages
 
 
@@ -44,7 +49,9 @@ class Fidelity(MountTest):
         cls.dovecot = dovecot.Dovecot(cls.endpoint.key)
         cls.addClassCleanup(cls.dovecot.close)
         cls.dovecot.start()
-        cls.mail = mailgen.mailboxes() | {CORPUS: corpus()}
+        cls.mail = mailgen.mailboxes()
+        if top := corpus_directory():
+            cls.mail[CORPUS] = corpus(top)
         for user, messages in cls.mail.items():
             cls.dovecot.add_user(user)
             cls.dovecot.deliver_all(user, messages)
@@ -54,17 +61,25 @@ class Fidelity(MountTest):
         before = {user: self.at_the_server(user) for user in users}
         mount = self.mount(oauth_account(self.dovecot, self.endpoint, users))
         self.assertEqual(sorted(os.listdir(mount.mountpoint)), sorted(users))
-        checked = 0
+        checked = dict.fromkeys(users, 0)
         for user, folders in before.items():
             for folder, messages in folders.items():
-                checked += len(messages)
+                checked[user] += len(messages)
                 self.compare(mount.path(user, folder), messages)
             self.assertEqual(len(every_file(mount.path(user))), sum(map(len, folders.values())))
-        self.assertGreater(checked, 150)
+        self.assertEqual(checked, {user: len(messages) for user, messages in self.mail.items()})
         mount.unmount()
         for user in users:
             self.assertEqual(self.at_the_server(user), before[user], f"{user}: mail or flags changed at the server")
             self.check_commands(user)
+
+    def test_all_mail_there_is_was_loaded(self):
+        loaded = {user: len(messages) for user, messages in self.mail.items()}
+        self.assertGreater(loaded[mailgen.ADA] + loaded[mailgen.SALES], 150)
+        if top := corpus_directory():
+            files = [path for path in top.rglob("*") if path.is_file() and path.stat().st_size > 0]
+            self.assertEqual(loaded[CORPUS], sum(path.name != "ORIGIN.md" for path in files))
+            self.assertGreater(loaded[CORPUS], 0, f"{top} holds no mail")
 
     def at_the_server(self, user):
         """{folder: {uid: (bytes, flags, date)}}, by a client that has nothing of ours."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A listing that failed is an error, never an empty directory: rsync --delete cannot empty a backup because of us."""
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -63,12 +64,24 @@ def half_a_list_in_silence(session, tag):
     return session.tagged(tag, "OK LIST completed.")
 
 
+def a_child_without_its_parent(session, tag):
+    """A LIST that names INBOX's child only, and calls a folder with messages a mere directory."""
+    if "*" not in session.arguments:
+        return False
+    session.write(b'* LIST () "/" INBOX\r\n')
+    session.write(b'* LIST (\\Noselect) "/" Archive/2021\r\n')
+    session.write(b'* LIST () "/" Parent/Child\r\n')
+    return session.tagged(tag, "OK LIST completed.")
+
+
 class NeverEmpty(MountTest):
     def setUp(self):
         super().setUp()
         self.imap = self.server(ImapScriptServer())
         self.imap.mailbox(USER).inbox.fill(5)
         self.imap.mailbox(USER).folder("Archive/2021").fill(5)
+        self.imap.mailbox(USER).folder("Parent").fill(5)
+        self.imap.mailbox(USER).folder("Parent/Child").fill(5)
         self.scratch = Path(tempfile.mkdtemp(prefix="copy-"))
         self.addCleanup(shutil.rmtree, self.scratch)
         self.copy = self.scratch / "copy"
@@ -76,7 +89,7 @@ class NeverEmpty(MountTest):
     def make_backup(self, box):
         process.run(["rsync", "-a", f"{box.mountpoint}/", self.copy], check=True)
         self.good = self.content()
-        self.assertEqual(len(self.good), 10)
+        self.assertEqual(len(self.good), 20)
 
     def content(self):
         return {name: read(self.copy / name) for name in every_file(self.copy)}
@@ -95,11 +108,9 @@ class NeverEmpty(MountTest):
     def each_fault(self, command):
         """Breaks the command in every way in turn; the loop's body goes on with a broken server."""
         for fault in FAULTS:
-            # An OK without LIST data would be a server's honest word that there are no folders.
-            if (command, fault) != ("LIST", "OK without data"):
-                self.break_server(command, fault)
-                yield fault
-                self.imap.heal()
+            self.break_server(command, fault)
+            yield fault
+            self.imap.heal()
 
     def check_never_listed(self, command):
         self.make_backup(self.new_box())
@@ -107,8 +118,7 @@ class NeverEmpty(MountTest):
             with self.subTest(fault):
                 box = self.new_box()
                 with self.assertRaises(OSError):
-                    for directory in (box.path(USER), box.path(USER, "INBOX")):
-                        os.listdir(directory)
+                    os.listdir(box.path(USER) if command == "LIST" else box.path(USER, "INBOX"))
                 self.assertNotEqual(self.mirror(box), 0)
                 self.assertEqual(self.content(), self.good)
                 box.unmount()
@@ -145,10 +155,14 @@ class NeverEmpty(MountTest):
         box = self.new_box()
         self.make_backup(box)
         inodes = {name: os.stat(box.path(name)).st_ino for name in every_file(box.mountpoint)}
-        for fault in (half_a_list, half_a_list_in_silence):
-            with self.subTest(fault.__name__):
+        refusals = (None, bad(), no("Internal error, see the log."), no("[NOPERM] No such luck"))
+        faults = (half_a_list, half_a_list_in_silence, a_child_without_its_parent)
+        for fault, refusal in itertools.product(faults, refusals):
+            with self.subTest(fault.__name__, refusal=refusal):
+                if refusal is not None:
+                    self.imap.on("EXAMINE", refusal)
                 rule = self.imap.on("LIST", fault)
-                process.wait_until(lambda rule=rule, box=box: self.mirror(box) is not None and rule.hits > 2, 60, "LIST")
+                process.wait_until(lambda rule=rule, box=box: self.mirror(box) >= 0 and rule.hits > 2, 60, "LIST")
                 self.assertEqual(self.content(), self.good)
                 self.imap.heal()
                 self.assertEqual({name: os.stat(box.path(name)).st_ino for name in every_file(box.mountpoint)}, inodes)

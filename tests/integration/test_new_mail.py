@@ -84,8 +84,8 @@ class NewMail(MountTest):
         self.assertEqual(self.inodes(), inodes)
         self.assertEqual(imap.bodies(), 0)
 
-    @unittest.skipUnless(dovecot.available(), "there is no Dovecot")
-    def test_a_real_server(self):
+    def mount_real_server(self, refresh_interval):
+        """A Dovecot whose INBOX holds the UIDs 1 to 3, and its mount."""
         endpoint = TokenEndpoint(jwt.SigningKey())
         self.addCleanup(endpoint.stop)
         server = dovecot.Dovecot(endpoint.key)
@@ -93,8 +93,26 @@ class NewMail(MountTest):
         server.start()
         for number in range(3):
             server.deliver(USER, "INBOX", b"Subject: number %d\r\n\r\nbody\r\n" % number)
-        self.box = self.mount(oauth_account(server, endpoint, [USER]), refresh_interval=0.5)
+        self.box = self.mount(oauth_account(server, endpoint, [USER]), refresh_interval=refresh_interval)
         self.assertEqual(self.uids(), {1, 2, 3})
+        return server
+
+    @unittest.skipUnless(dovecot.available(), "there is no Dovecot")
+    def test_a_real_server(self):
+        server = self.mount_real_server(refresh_interval=0.5)
+        server.deliver(USER, "INBOX", b"Subject: news\r\n\r\nnew body\r\n")
+        self.assert_becomes({1, 2, 3, 4})
+        server.expunge(USER, "INBOX", 1)
+        self.assert_becomes({2, 3, 4})
+
+    @unittest.skipUnless(dovecot.available(), "there is no Dovecot")
+    def test_a_real_server_tells_of_news_by_idle(self):
+        server = self.mount_real_server(refresh_interval=3600)
+
+        def idling():
+            return any(command.endswith(" IDLE") for command in server.commands_seen(USER))
+
+        process.wait_until(idling, what="IDLE")
         server.deliver(USER, "INBOX", b"Subject: news\r\n\r\nnew body\r\n")
         self.assert_becomes({1, 2, 3, 4})
         server.expunge(USER, "INBOX", 1)

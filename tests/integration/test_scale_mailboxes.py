@@ -22,6 +22,12 @@ class ScaleMailboxes(MountTest):
         process.run(["ls", "-l", mount.mountpoint], check=True)
         self.assertEqual(imap.all_connections, 0, "mounting or ls at the top has connected")
 
+        first = users[123]
+        self.assertEqual(os.listdir(mount.path(first)), ["INBOX"])
+        self.assertEqual(len(mount.messages(first, "INBOX")), MESSAGES)
+        self.assertEqual(imap.logins, {first: 1})
+        self.assertEqual(imap.all_connections, 1)
+
         found = process.run(["find", mount.mountpoint, "-name", "*.eml"], timeout=250, check=True).stdout.splitlines()
         self.assertEqual(len(found), MAILBOXES * MESSAGES)
         self.assertLessEqual(imap.most_connections, LIMIT)

@@ -98,9 +98,30 @@ class Semantics(MountTest):
         self.assertEqual(entries, {name: os.lstat(self.folder / name).st_ino for name in self.names})
 
     def test_extended_attributes_answer_but_are_not_listed(self):
-        self.assertEqual(os.getxattr(self.one, "user.mailboxfs.uid"), str(uid_of(self.one)).encode())
-        self.assertEqual(os.listxattr(self.one), [])
-        self.assert_errno(errno.ENODATA, os.getxattr, self.one, "user.nonsense")
+        user = "grace@example.org"
+        body = b"Subject: x\r\nMessage-ID: <known.4711@example.org>\r\n\r\nbody\r\n"
+        flags = {r"\Flagged", r"\Seen", "$MDNSent"}
+        self.imap.mailbox(user).inbox.add(body, uid=4711, flags=flags, size=lambda size: 3 * size)
+        box = self.mount(password_account(self.imap, [user]))
+        (name,) = box.messages(user, "INBOX")
+        path = box.path(user, "INBOX", name)
+
+        def attributes():
+            names = ("uid", "flags", "message_id", "size_exact", "cached")
+            values = {name: os.getxattr(path, f"user.mailboxfs.{name}").decode() for name in names}
+            return values | {"flags": set(values["flags"].split(" "))}
+
+        known = {"uid": "4711", "flags": flags, "message_id": "<known.4711@example.org>"}
+        self.assertEqual(attributes(), known | {"size_exact": "0", "cached": "0"})
+        self.assertEqual(os.stat(path).st_size, 3 * len(body))
+        self.assertEqual(read(path), body)
+        self.assertEqual(attributes(), known | {"size_exact": "1", "cached": "1"})
+        self.assertEqual(os.stat(path).st_size, len(body))
+        self.assertEqual(os.listxattr(path), [])
+        self.assert_errno(errno.ENODATA, os.getxattr, path, "user.nonsense")
+        self.assert_errno(errno.ENODATA, os.getxattr, path, "user.mailboxfs.nonsense")
+        self.assert_errno(errno.ENODATA, os.getxattr, box.path(user, "INBOX"), "user.mailboxfs.uid")
+        self.assertEqual(os.listxattr(box.path(user, "INBOX")), [])
 
     def test_reading_at_offsets(self):
         body = self.inbox.get(uid_of(self.one)).body
@@ -113,6 +134,7 @@ class Semantics(MountTest):
     def test_statvfs(self):
         state = os.statvfs(self.box.mountpoint)
         self.assertEqual(state.f_namemax, 255)
+        self.assertGreater(min(state.f_blocks, state.f_bfree, state.f_files, state.f_ffree), 0)
         self.assertTrue(state.f_flag & os.ST_RDONLY)
 
 

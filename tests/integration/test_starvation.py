@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+import time
 
 from support import process
 from support.imap_faults import Gate
@@ -13,19 +14,24 @@ from support.testcase import MountTest, main, read
 
 STALLED, WELL = "stalled@example.org", "well@example.org"
 READERS = 64
+# What ends other readers at once meanwhile.
+SIGNALS = READERS // 2 * [signal.SIGINT, signal.SIGKILL] + [signal.SIGTERM]
+# The server stays silent for longer. How late the end may be on a busy machine is no promise.
+STALL, MARGIN = 30, 60
 
 
 class Starvation(MountTest):
     def setUp(self):
         super().setUp()
         self.imap = self.server(ImapScriptServer())
-        self.imap.mailbox(STALLED).folder("Slow").fill(READERS)
+        self.imap.mailbox(STALLED).folder("Slow").fill(READERS + len(SIGNALS))
         self.imap.mailbox(STALLED).folder("Long").fill(1000)
         self.imap.mailbox(WELL).inbox.fill(20)
 
-    def start_readers(self, mount):
-        names = mount.messages(STALLED, "Slow")
-        self.assertEqual(len(names), READERS)
+    def start_readers(self, mount, count=READERS):
+        """So many programs, each of which waits for another message."""
+        names = mount.messages(STALLED, "Slow")[:count]
+        self.assertEqual(len(names), count)
         self.gate = self.imap.on("BODY", Gate(), user=STALLED)
         readers = []
         for name in names:
@@ -40,16 +46,18 @@ class Starvation(MountTest):
             )
         self.addCleanup(lambda: [reader.kill() or reader.communicate() for reader in readers])
         process.wait_until(lambda: self.gate.waiting > 0, what="a stalled download")
-        process.wait_until(lambda: mount.status()["waiting"] >= READERS, what="all readers to wait")
+        process.wait_until(lambda: mount.status()["waiting"] >= count, what="all readers to wait")
         return readers
 
     def assert_all_wait(self, readers):
         self.assertEqual([reader.poll() for reader in readers], [None] * len(readers))
 
     def test_others_go_on_and_waiters_end_one_by_one(self):
-        mount = self.mount(password_account(self.imap, [STALLED, WELL]), timeouts={"stall": 25, "total": 60})
+        timeouts = {"stall": STALL, "total": STALL + 2 * MARGIN}
+        mount = self.mount(password_account(self.imap, [STALLED, WELL]), timeouts=timeouts)
         self.assertEqual(len(os.listdir(mount.path(STALLED, "Long"))), 1000)
-        readers = self.start_readers(mount)
+        begun = time.monotonic()
+        readers = self.start_readers(mount, READERS + len(SIGNALS))
 
         listing = process.run(["ls", "-l", mount.path(STALLED, "Long")], check=True).stdout
         self.assertEqual(len(listing.splitlines()), 1001)
@@ -57,14 +65,18 @@ class Starvation(MountTest):
             self.assertIn(b"Subject: Message number", read(mount.path(WELL, "INBOX", name)))
         self.assert_all_wait(readers)
 
-        for signum in 12 * [signal.SIGINT, signal.SIGKILL] + [signal.SIGTERM]:
+        for signum in SIGNALS:
             reader = readers.pop()
             reader.send_signal(signum)
-            self.assertEqual(reader.wait(5), -signum)
+            reader.communicate(timeout=5)
+            self.assertEqual(reader.returncode, -signum)
             self.assert_all_wait(readers)
 
+        self.assertEqual(len(readers), READERS)
+        process.wait_until(lambda: any(reader.poll() is not None for reader in readers), STALL + MARGIN, "the deadline")
+        self.assertGreaterEqual(time.monotonic() - begun, STALL)
         for reader in readers:
-            _, error = reader.communicate(timeout=120)
+            _, error = reader.communicate(timeout=max(1, begun + STALL + MARGIN - time.monotonic()))
             self.assertIn("Connection timed out", error)
         self.assertEqual(mount.status()["waiting"], 0)
 
@@ -140,6 +152,18 @@ class Starvation(MountTest):
         self.addCleanup(lambda: [lookup.kill() or lookup.wait(30) for lookup in lookups])
         process.wait_until(lambda: mount.status()["waiting"] >= len(lookups), what="all to wait side by side")
         self.assert_killed_at_once(lookups)
+
+    def test_df_does_not_wait_for_the_server(self):
+        self.imap.on("*", Gate())
+        mount = self.mount(password_account(self.imap, [STALLED]), timeouts={"stall": 100, "total": 120})
+        lookup = subprocess.Popen(["ls", mount.path(STALLED)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: lookup.kill() or lookup.wait(30))
+        process.wait_until(lambda: mount.status()["waiting"] >= 1, what="a program that waits for the server")
+        # In a program of its own, which can be ended if it waits, too.
+        space = process.run(["stat", "-f", "-c", "%b %f %c %d", mount.mountpoint], timeout=20, check=True).stdout
+        self.assertTrue(all(int(number) > 0 for number in space.split()), space)
+        self.assertEqual(len(space.split()), 4)
+        self.assert_all_wait([lookup])
 
     def test_unmounting_does_not_wait_for_the_stalled(self):
         mount = self.mount(password_account(self.imap, [STALLED]), timeouts={"stall": 300, "total": 600})

@@ -201,17 +201,42 @@ TEST_F(ListFoldersTest, AnOmittedParentIsLookedForThoughItsChildIsListed) {
       d_.OpenReady(list + "C: A3 EXAMINE Old\nS: A3 OK done\n")->ListFolders({"Old", "Old/2021"});
   ASSERT_EQ(folders.size(), 3U);
   for (const model::FolderInfo& folder : folders) EXPECT_TRUE(folder.selectable) << folder.id;
+  EXPECT_EQ(folders[2].id, "Old");
+  EXPECT_TRUE(folders[2].unlisted);
   const std::string without = "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX/Sub\nS: A2 OK done\n";
   const auto connection = d_.OpenReady(without + "C: A3 LIST \"\" INBOX\nS: * LIST () \"/\" INBOX\nS: A3 OK done\n");
   EXPECT_EQ(Caught([&] { connection->ListFolders({}); }).kind(), ErrorKind::kServer);
 }
 
-TEST_F(ListFoldersTest, ANoselectFolderThatOpensKeepsItsMessages) {
+TEST_F(ListFoldersTest, ANoselectFolderKeepsItsMessagesUnlessTheServerSaysThatItIsGone) {
   const std::string list =
-      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: * LIST (\\Noselect) \"/\" Old\nS: A2 OK done\n";
-  EXPECT_TRUE(d_.OpenReady(list + "C: A3 EXAMINE Old\nS: A3 OK done\n")->ListFolders({"Old"})[1].selectable);
-  EXPECT_FALSE(
-      d_.OpenReady(list + "C: A3 EXAMINE Old\nS: A3 NO it holds no mail\n")->ListFolders({"Old"})[1].selectable);
+      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: * LIST (\\Noselect) \"/\" Old\nS: A2 OK done\nC: A3 EXAMINE "
+      "Old\n";
+  const auto selectable = [&](const std::string& answer) {
+    return d_.OpenReady(list + answer)->ListFolders({"Old"})[1].selectable;
+  };
+  EXPECT_TRUE(selectable("S: A3 OK done\n"));
+  EXPECT_TRUE(selectable("S: A3 NO Mailbox backend is offline\n"));
+  EXPECT_TRUE(selectable("S: A3 NO [NOPERM] it does not exist, or you have no permission\n"));
+  EXPECT_FALSE(selectable("S: A3 NO [NONEXISTENT] it holds no mail\n"));
+}
+
+TEST_F(ListFoldersTest, InboxInAnotherCaseIsTheSameFolder) {
+  const auto connection =
+      d_.OpenReady("C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" Inbox\nS: * LIST () \"/\" Inbox/Sub\nS: A2 OK done\n");
+  const std::vector<model::FolderInfo> folders = connection->ListFolders({"INBOX"});
+  ASSERT_EQ(folders.size(), 2U);
+  EXPECT_EQ(folders[0].id, "INBOX");
+  EXPECT_EQ(folders[1].parent_id, "INBOX");
+}
+
+TEST_F(ListFoldersTest, OthersMayGoFirstBetweenTheFoldersThatAreLookedFor) {
+  const auto connection = d_.OpenReady(
+      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: A2 OK done\nC: A3 EXAMINE a\nS: A3 OK done\n"
+      "C: A4 EXAMINE b\nS: A4 OK done\n");
+  int times = 0;
+  connection->ListFolders({"a", "b"}, [&] { ++times; });
+  EXPECT_EQ(times, 2);
 }
 
 TEST_F(ListFoldersTest, AServerThatOnlySaysThatItLivesIsGivenUp) {

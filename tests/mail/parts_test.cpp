@@ -5,6 +5,7 @@
 #include "mail/backoff.h"
 #include "mail/fetch_items.h"
 #include "mail/job_queue.h"
+#include "mail/mailbox_state.h"
 #include "mail/refusal.h"
 #include "mail/worker.h"
 #include "mailboxfs/base/manual_clock.h"
@@ -24,6 +25,34 @@ imap::StatusResponse Said(imap::Condition condition, const std::string& text, co
   status.text = text;
   if (!code.empty()) status.code = imap::ResponseCode{code, ""};
   return status;
+}
+
+TEST(MailboxStateTest, GreetingsAreNoProgressOnceTheServerLeavesSomebodyWithoutAnswer) {
+  const auto at = [](int second) { return base::MonoTime(seconds(second)); };
+  MailboxState state(at(0));
+  state.OnReceived(100, at(1));
+  EXPECT_EQ(state.last_progress(), at(1)) << "a slow login is alive";
+  state.OnStalled();
+  state.OnReceived(100, at(2));
+  EXPECT_EQ(state.last_progress(), at(1)) << "the next connection's login answers nobody";
+  state.OnAnswered(at(3));
+  state.OnReceived(100, at(4));
+  EXPECT_EQ(state.last_progress(), at(4));
+  EXPECT_EQ(state.bytes_received(), 300U);
+}
+
+TEST(RefusalTest, OnlyAWordAboutAbsenceIsOne) {
+  const auto absent = [](const std::string& text, const std::string& code = "") {
+    return IsAbsence(Said(imap::Condition::kNo, text, code));
+  };
+  EXPECT_TRUE(absent("sorry", "NONEXISTENT"));
+  EXPECT_TRUE(absent("Old doesn't exist."));
+  EXPECT_TRUE(absent("Unknown Mailbox: Old (now in authenticated state) (Failure)"));
+  EXPECT_FALSE(absent("dovecot.index: No such file or directory"));
+  EXPECT_FALSE(absent("index file not found"));
+  EXPECT_FALSE(absent("Mailbox does not exist or you have no permission", "NOPERM"));
+  EXPECT_FALSE(absent("Backend for this mailbox not found", "CONTACTADMIN"));
+  EXPECT_FALSE(IsAbsence(Said(imap::Condition::kBad, "it doesn't exist")));
 }
 
 TEST(RefusalTest, ThrottlePauseIsReadFromTheText) {

@@ -112,6 +112,45 @@ TEST_F(RefreshTest, ARightCountIsNoProofIfNewMessagesMayBeMissing) {
   }
 }
 
+TEST_F(RefreshTest, WhatABrokenRefreshLeftIsComparedInFull) {
+  sink_.known = {5, 6, 10, 12};
+  Run(Open(4, 13) + R"(
+    C: A3 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 6 FLAGS ())
+    S: * 2 FETCH (UID 10 FLAGS ())
+    S: * 3 FETCH (UID 11 FLAGS ())
+    S: * 4 FETCH (UID 12 FLAGS ())
+    S: A3 OK done
+  )" + Headers("A4", "11") +
+      Message(3, 11) + "S: A4 OK done\n");
+  EXPECT_THAT(sink_.vanished, ElementsAre(5U));
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U));
+}
+
+TEST_F(RefreshTest, AMessageThatCameMeanwhileDoesNotHideAGap) {
+  sink_.known = {5, 6, 10};
+  Run(Open(4, 13) + Headers("A3", "11:*") + Message(3, 11) + "S: * 5 EXISTS\n" + Message(5, 13) +
+      "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH 11 12 13\nS: A4 OK done\n" + R"(
+    C: A5 UID FETCH 1:* (UID FLAGS)
+    S: * 1 FETCH (UID 5 FLAGS ())
+    S: * 2 FETCH (UID 10 FLAGS ())
+    S: * 3 FETCH (UID 11 FLAGS ())
+    S: * 4 FETCH (UID 12 FLAGS ())
+    S: * 5 FETCH (UID 13 FLAGS ())
+    S: A5 OK done
+  )" + Headers("A6", "12") +
+      Message(4, 12) + "S: A6 OK done\n");
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U, 13U, 12U));
+  EXPECT_THAT(sink_.vanished, ElementsAre(6U));
+}
+
+TEST_F(RefreshTest, AnAbsurdSizeIsAnEstimateThatCanBeShown) {
+  std::string message = Message(4, 11);
+  message.replace(message.find("100"), 3, "18446744073709551615");
+  Run(Open(4, 12) + Headers("A3", "11:*") + message + "S: A3 OK done\n");
+  EXPECT_EQ(sink_.added[0].size_estimate, uint64_t{1} << 48U);
+}
+
 TEST_F(RefreshTest, AGapInTheNewUidsIsAskedFor) {
   Run(Open(4, 15) + Headers("A3", "11:*") + Message(4, 13) +
       "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH 13\nS: A4 OK done\n");

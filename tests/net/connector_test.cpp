@@ -398,6 +398,16 @@ TEST_F(ConnectorTest, TheEnvironmentsProxyIsNotForThisMachine) {
   EXPECT_EQ(ReadExactly(*transport, 1, wake_), "x");
 }
 
+TEST_F(ConnectorTest, TheProxysPasswordIsInNoError) {
+  for (const char* url : {"http://joe:hunter2#x@127.0.0.1:3128", "http://joe:hunter2/x@127.0.0.1:3128",
+                          "http://joe:hunter2@no host:3128", "foo://joe:hunter2@127.0.0.1:3128"}) {
+    const ScopedEnvironment proxy("https_proxy", url);
+    const base::Error error = ErrorOf([&] { Connect({"imap.example.org", 993, net::Tls::kImplicit, std::nullopt}); });
+    EXPECT_EQ(std::string_view(error.what()).find("hunter2"), std::string_view::npos) << error.what();
+    EXPECT_NE(std::string_view(error.what()).find("prox"), std::string_view::npos) << error.what();
+  }
+}
+
 TEST_F(ConnectorTest, TheEnvironmentsProxyIsUsedForOthersAndVerificationIsEndToEnd) {
   const uint16_t port = servers_->port("proxied:echo");
   std::promise<std::string> request;

@@ -120,6 +120,31 @@ TEST_F(IndexTest, VanishedFoldersGoWithTheirMessages) {
   EXPECT_GT(index_->FindFolder(mailbox, "Work")->ino, message);
 }
 
+TEST_F(IndexTest, AnUnlistedFolderStaysAsItIsAndSoDoWhatIsAboveAndBelowIt) {
+  const Ino mailbox = index_->EnsureMailbox("x/a", "a", 100);
+  NewFolder top = MakeFolder("Work");
+  top.selectable = false;
+  const std::vector<NewFolder> before = {MakeFolder("INBOX"), top, MakeFolder("Work/2022", "Work"),
+                                         MakeFolder("Work/2022/May", "Work/2022")};
+  index_->ReplaceFolders(mailbox, before, 100);
+  const Ino nested = index_->FindFolder(mailbox, "Work/2022")->ino;
+  index_->BeginListing(nested, 7);
+  index_->AddMessages(nested, MakeMessages(1, 3), 100);
+
+  NewFolder unlisted;
+  unlisted.id = "Work/2022";
+  unlisted.unlisted = true;
+  EXPECT_THAT(Names(index_->ReplaceFolders(mailbox, std::vector{MakeFolder("INBOX"), unlisted}, 200)),
+              UnorderedElementsAre("May"));
+  EXPECT_EQ(index_->FindFolder(mailbox, "Work/2022")->ino, nested);
+  EXPECT_EQ(index_->FindFolder(mailbox, "Work/2022")->messages, 3u);
+  EXPECT_EQ(index_->Get(index_->Get(nested)->parent)->name, "Work");
+  const std::vector<NewFolder> child = {MakeFolder("INBOX"), unlisted, MakeFolder("Work/2022/May", "Work/2022")};
+  EXPECT_THAT(index_->ReplaceFolders(mailbox, child, 300), IsEmpty());
+  EXPECT_EQ(index_->Get(index_->FindFolder(mailbox, "Work/2022/May")->ino)->parent, nested);
+  EXPECT_TRUE(index_->GetFolder(nested)->selectable);
+}
+
 TEST_F(IndexTest, FolderWhoseParentAppearsMovesAndKeepsItsInode) {
   const Ino mailbox = index_->EnsureMailbox("x/a", "a", 100);
   const std::vector<NewFolder> before = {{"Work/2022", "", "Work.2022", true}};

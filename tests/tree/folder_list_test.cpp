@@ -42,6 +42,16 @@ TEST(PlanFolders, AddsParentsThatAreNotListed) {
             (Lines{"-|A|A", "-A|A.&AOk-|\u00E9", "A.&AOk-|A.&AOk-.C|C"}));
 }
 
+TEST(PlanFolders, LeavesAnUnlistedFolderWhereItIs) {
+  model::FolderInfo unlisted;
+  unlisted.id = "A";
+  unlisted.unlisted = true;
+  const std::vector<store::NewFolder> planned =
+      PlanFolders(std::vector{Info("INBOX", {"INBOX"}), Info("A/B", {"A", "B"}, "A"), unlisted});
+  EXPECT_EQ(Show(planned), (Lines{"|A|", "A|A/B|B", "|INBOX|INBOX"}));
+  EXPECT_TRUE(planned[0].unlisted);
+}
+
 TEST(PlanFolders, EscapesNames) {
   EXPECT_EQ(Show(PlanFolders(std::vector{Info("..", {".."}), Info("a/b", {"a/b"})})),
             (Lines{"|..|%2E.", "|a/b|a%2Fb"}));

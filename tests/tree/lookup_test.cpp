@@ -72,6 +72,17 @@ TEST_F(LookupTest, ImpossibleNamesNeedNoServer) {
   EXPECT_EQ(source_->list_calls + source_->refresh_calls, calls);
 }
 
+TEST_F(LookupTest, AFolderThatMayHoldMessagesByNowIsAskedFor) {
+  source_->AddFolder("Work", false);
+  const Ino work = Find("sales/Work");
+  Remount();
+  source_->AddFolder("INBOX");
+  source_->AddFolder("Work", true);
+  source_->AddMessage("Work", 1, {"hello"});
+  EXPECT_EQ(Lookup(work, "1.eml").answer.Value().ino, Find("sales/Work/2022-10-01_hello.1.eml"));
+  EXPECT_EQ(Lookup(work, "2.eml").answer.Error(), ErrorKind::kNotFound);
+}
+
 TEST_F(LookupTest, AMissingNameIsProvenByAFreshListing) {
   const Ino inbox = Find("sales/INBOX");
   source_->refresh_calls = 0;

@@ -108,7 +108,8 @@ class MailSource {
   virtual ~MailSource() = default;
 
   // `known`: ids of selectable folders that were there before. One that the server does not list any
-  // more is in the answer all the same, unless the server says that it does not exist.
+  // more is in the answer all the same, as FolderInfo::unlisted, and one that is not selectable
+  // any more is selectable in the answer, unless the server says that it does not exist.
   virtual std::shared_ptr<Task> ListFolders(std::vector<std::string> known, Priority priority, FolderListDone done) = 0;
   virtual std::shared_ptr<Task> Refresh(const RefreshRequest& request, std::shared_ptr<RefreshSink> sink,
                                         Priority priority, Done done) = 0;

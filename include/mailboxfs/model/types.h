@@ -25,6 +25,8 @@ struct FolderInfo {
   // The id of the parent folder; empty at the top.
   std::string parent_id;
   bool selectable = true;
+  // The server does not list it any more, but does not say either that it is gone: only `id` is set.
+  bool unlisted = false;
   // Lower-case attributes without the backslash ("sent", "all", "hasnochildren"); RFC 6154, RFC 3501.
   std::vector<std::string> attributes;
 };

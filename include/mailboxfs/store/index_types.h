@@ -66,6 +66,7 @@ struct NewFolder {
   std::string parent_id;  // Empty: directly in the mailbox. Parents come before children.
   std::string name;
   bool selectable = true;
+  bool unlisted = false;  // Known, and to stay as it is; only `id` is set.
 };
 struct NewMessage {
   model::Uid uid = 0;

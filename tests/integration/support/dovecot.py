@@ -138,13 +138,21 @@ class Dovecot:
     """Start with start() or as a context manager, from the main thread.
 
     `port` is IMAPS with `authority.ca` to trust, `plain_port` is IMAP without TLS. `key` is a
-    jwt.SigningKey; with `password` set, PLAIN and LOGIN with that password are offered as well.
+    jwt.SigningKey; tokens of it are taken by the `mechanisms`, the first of which the test's own sessions
+    use; with `password` set, PLAIN and LOGIN with that password are offered as well.
     """
 
-    def __init__(self, key=None, *, password=None, issuer=f"https://sts.windows.net/{TENANT}/"):
+    def __init__(
+        self,
+        key=None,
+        *,
+        mechanisms=("XOAUTH2", "OAUTHBEARER"),
+        password=None,
+        issuer=f"https://sts.windows.net/{TENANT}/",
+    ):
         self.home = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.authority = Authority(self.home / "tls")
-        self.key, self.password, self.issuer = key, password, issuer
+        self.key, self.mechanisms, self.password, self.issuer = key, mechanisms, password, issuer
         self.port = self.plain_port = None
         self._process = None
         root = os.getuid() == 0
@@ -186,10 +194,10 @@ class Dovecot:
         passdbs, mechanisms = "", []
         if self.key is not None:
             passdbs += _OAUTH2_PASSDB.format(home=self.home)
-            mechanisms += ["xoauth2", "oauthbearer"]
+            mechanisms += self.mechanisms
         if self.password is not None:
             passdbs += _PASSWORD_PASSDB.format(password=self.password)
-            mechanisms += ["plain", "login"]
+            mechanisms += ["PLAIN", "LOGIN"]
         modules = Path("/usr/lib/dovecot/modules")
         zlib = (modules / "lib30_imap_zlib_plugin.so").exists()
         config = _CONFIG.format(
@@ -298,8 +306,9 @@ class Dovecot:
         if self.password is not None:
             client.login(user, self.password)
         else:
-            answer = f"user={user}\1auth=Bearer {self._token()}\1\1".encode()
-            client.authenticate("XOAUTH2", lambda challenge: b"" if challenge else answer)
+            name = {"XOAUTH2": f"user={user}\1", "OAUTHBEARER": f"n,a={user},\1"}[self.mechanisms[0]]
+            answer = f"{name}auth=Bearer {self._token()}\1\1".encode()
+            client.authenticate(self.mechanisms[0], lambda challenge: b"" if challenge else answer)
         client.xatom("ID", f'("name" "{_HELPER}")')
         return client
 

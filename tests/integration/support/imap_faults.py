@@ -96,13 +96,32 @@ class Gate:
         with self._lock:
             self.waiting += 1
         try:
-            while not self._open.wait(0.05):
+            while not self._lets_in():
                 if session.server.stopping.is_set() or session.peer_is_gone():
                     raise Dropped
         finally:
             with self._lock:
                 self.waiting -= 1
         return False
+
+    def _lets_in(self):
+        """May one who has been kept go on? Waits a little for it."""
+        return self._open.wait(0.05)
+
+
+class Turnstile(Gate):
+    """A Gate that also lets a single one through at each admit()."""
+
+    def __init__(self):
+        super().__init__()
+        self._tickets = threading.Semaphore(0)
+
+    def admit(self):
+        """Lets one go on, now or as soon as it comes."""
+        self._tickets.release()
+
+    def _lets_in(self):
+        return self._open.is_set() or self._tickets.acquire(timeout=0.05)
 
 
 class Rule:

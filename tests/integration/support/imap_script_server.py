@@ -137,7 +137,9 @@ class ImapScriptServer:
             self._sessions.add(session)
             self.connections += 1
             self.all_connections += 1
-            self.most_connections = max(self.most_connections, self.connections)
+            # A thread may not have noticed yet that its client has hung up.
+            in_use = sum(not one.peer_is_gone() for one in self._sessions)
+            self.most_connections = max(self.most_connections, in_use)
         try:
             session.run()
         except (Dropped, OSError, ValueError):

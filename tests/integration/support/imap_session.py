@@ -3,15 +3,14 @@
 import base64
 import bisect
 import re
-import select
 import socket
-import ssl
 import time
 from dataclasses import dataclass
 
 from . import mutf7
 from .imap_faults import Dropped
 
+_TCP_ESTABLISHED = 1  # As in linux/tcp_states.h.
 _FORBIDDEN = {
     "SELECT",
     "STORE",
@@ -81,12 +80,8 @@ class Session:
             pass  # Already gone.
 
     def peer_is_gone(self):
-        """Has the client closed the connection? For those who wait."""
-        if not select.select([self._connection], [], [], 0)[0]:
-            return False
-        if isinstance(self._connection, ssl.SSLSocket):
-            return False  # Cannot be looked at without reading; the end of the wait will tell.
-        return not self._connection.recv(1, socket.MSG_PEEK)
+        """Has the client closed the connection? For those who wait. From any thread; reads nothing."""
+        return self._connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _TCP_ESTABLISHED
 
     def _receive(self):
         data = self._connection.recv(65536)
@@ -308,8 +303,10 @@ class Session:
         if self._folder is None or not by_uid:
             self.tagged(tag, "BAD Command Error. 12")
             return
-        asked = re.fullmatch(r"UID (\d+)", arguments.strip(), re.I)
-        found = [uid for uid in self._folder.uids() if asked is None or uid == int(asked.group(1))]
+        asked = re.fullmatch(r"UID (\d+)(:\*)?", arguments.strip(), re.I)
+        first = int(asked.group(1)) if asked else 0
+        last = first if asked and asked.group(2) is None else max(self._folder.uids(), default=0)
+        found = [uid for uid in self._folder.uids() if first <= uid <= last]
         self.write(b"* SEARCH" + b"".join(b" %d" % uid for uid in found) + b"\r\n")
         self.tagged(tag, "OK SEARCH completed.")
 

@@ -103,7 +103,7 @@ class Mount:
         """Runs `mailboxfs WORDS` in this mount's environment."""
         return process.run([binary(), *words], env=self.environment() | options.pop("env", {}), **options)
 
-    def start(self, *words, log_level="debug"):
+    def start(self, *words, log_level="debug", env=None):
         """Mounts, in the foreground as a child of ours; returns when it is mounted."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -118,7 +118,7 @@ class Mount:
                     *words,
                     str(self.mountpoint),
                 ],
-                env=self.environment(),
+                env=self.environment() | (env or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
