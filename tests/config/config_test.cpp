@@ -213,8 +213,8 @@ TEST_F(DirectoriesTest, WithoutHomeAreAnErrorButForRoot) {
   } else {
     EXPECT_EQ(ErrorOf([&] { LoadText(Defaults()); }),
               Path("config.json") +
-                  ":1: cache: is missing; there is no default because neither HOME nor "
-                  "XDG_CACHE_HOME is set; write { \"directory\": ... }");
+                  ":1: state: is missing; there is no default because neither HOME nor "
+                  "XDG_STATE_HOME is set; write { \"directory\": ... }");
   }
 }
 

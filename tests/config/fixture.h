@@ -39,6 +39,7 @@ class ConfigTest : public testing::Test {
   std::string Write(const std::string& name, const std::string& text, mode_t mode = 0600) {
     const std::string path = Path(name);
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    std::filesystem::remove(path);  // It may have been made without the right to write.
     std::ofstream(path, std::ios::binary) << text;
     EXPECT_EQ(::chmod(path.c_str(), mode), 0);
     return path;

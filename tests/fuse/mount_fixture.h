@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -87,6 +88,12 @@ inline std::string ReadAll(int fd) {
 }
 
 // A real mount of a FakeTree below a temporary directory.
+// From outside, as who runs the tests can. 0: done.
+inline int Unmount(const std::string& mountpoint, bool lazy) {
+  if (::geteuid() == 0) return ::umount2(mountpoint.c_str(), lazy ? MNT_DETACH : 0);
+  return std::system(("fusermount3 -q -u " + std::string(lazy ? "-z " : "") + mountpoint).c_str());
+}
+
 class MountFixture : public testing::Test {
  protected:
   MountFixture() {
@@ -104,7 +111,7 @@ class MountFixture : public testing::Test {
     session_.reset();
     if (mountpoint_.empty()) return;
     // Only if a test failed is it still mounted.
-    ::umount2(mountpoint_.c_str(), MNT_DETACH);
+    Unmount(mountpoint_, true);
     ::rmdir(mountpoint_.c_str());
   }
 

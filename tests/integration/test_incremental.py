@@ -38,7 +38,7 @@ class Incremental(MountTest):
                 mailbox.folder(folder).fill(0 if folder == "Empty" else MESSAGES, size=lambda size: size * 3)
         self.all_messages = len(USERS) * 3 * MESSAGES
         self.scratch = Path(tempfile.mkdtemp(prefix="backup-"))
-        self.addCleanup(shutil.rmtree, self.scratch)
+        self.addCleanup(process.remove_tree, self.scratch)
         self.box = self.mount(password_account(self.imap, USERS))
 
     def ways_to_a_second_run(self):

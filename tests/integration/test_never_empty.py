@@ -3,7 +3,6 @@
 
 import itertools
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -83,7 +82,7 @@ class NeverEmpty(MountTest):
         self.imap.mailbox(USER).folder("Parent").fill(5)
         self.imap.mailbox(USER).folder("Parent/Child").fill(5)
         self.scratch = Path(tempfile.mkdtemp(prefix="copy-"))
-        self.addCleanup(shutil.rmtree, self.scratch)
+        self.addCleanup(process.remove_tree, self.scratch)
         self.copy = self.scratch / "copy"
 
     def make_backup(self, box):

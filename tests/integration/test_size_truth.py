@@ -86,7 +86,7 @@ class SizeTruth(MountTest):
         self.server_ = self.server(ImapScriptServer())
         self.mailbox = self.server_.mailbox(USER)
         self.scratch = Path(tempfile.mkdtemp(prefix="sizes-"))
-        self.addCleanup(shutil.rmtree, self.scratch)
+        self.addCleanup(process.remove_tree, self.scratch)
 
     def fill(self, folder, lie):
         for body in BODIES:
@@ -167,7 +167,7 @@ class SizeTruth(MountTest):
     def copy_until_it_works(self, tool, source, target):
         commands = {
             "cat": f"cat '{source}' > '{target}'",
-            "cp": f"cp '{source}' '{target}'",
+            "cp": f"cp -f '{source}' '{target}'",
             "tar": f"tar -C '{source.parent}' -cf - '{source.name}' > '{target}.tar' && "
             f"tar -C '{target.parent}' -xf '{target}.tar' && rm '{target}.tar'",
         }

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,6 +58,13 @@ def run(argv, timeout=60, check=False, **options):
     if check and result.returncode != 0:
         raise AssertionError(f"{argv} ended with {result.returncode}\nstdout: {out}\nstderr: {err}")
     return result
+
+
+def remove_tree(top):
+    """shutil.rmtree, also of what rsync -a has copied: directories without the right to write."""
+    for directory, _, _ in os.walk(top):
+        os.chmod(directory, 0o700)
+    shutil.rmtree(top)
 
 
 def free_port():
