@@ -60,6 +60,7 @@ Wire::Wire(std::unique_ptr<net::Transport> transport, const base::Clock& clock, 
       buffer_(kChunkOctets) {}
 
 void Wire::Send(std::string_view bytes) {
+  last_octets_at_ = clock_.Now();
   try {
     transport_->Write(bytes, base::Deadline::After(clock_, stall_).Min(limit_), FatalEvent());
   } catch (...) {
@@ -134,7 +135,8 @@ void Wire::Fill() {
 void Wire::ReadSome(const base::Deadline& deadline, const base::WakeEvent& event) {
   const size_t count = transport_->Read(std::span<char>(buffer_), deadline, event);
   if (count == 0) throw Error(ErrorKind::kNetwork, "the server closed the connection");
-  mailbox_.OnReceived(count, clock_.Now());
+  last_octets_at_ = clock_.Now();
+  mailbox_.OnReceived(count, last_octets_at_);
   pending_ = std::string_view(buffer_.data(), count);
   if (draining_) {
     drained_ += count;
@@ -147,6 +149,8 @@ void Wire::OnWoken() {
   signals_.wake.Clear();
   if (signals_.stop.IsSet()) ThrowCancelled();
   if (!interrupt_->Cancelled()) return;
+  // Nobody waits any more because nothing has come.
+  if (clock_.Now() - last_octets_at_ >= stall_ / 2) mailbox_.OnStalled();
   if (octets_ahead_ > kDrainOctets) ThrowCancelled();
   draining_ = true;
   drained_ = 0;

@@ -91,6 +91,7 @@ class Wire {
   base::Deadline limit_ = base::Deadline::Never();
   base::Deadline drain_until_ = base::Deadline::Never();
   Interrupt* interrupt_ = nullptr;
+  base::MonoTime last_octets_at_;  // Sent or received.
   uint64_t octets_ahead_ = 0;
   uint64_t drained_ = 0;
   bool draining_ = false;
