@@ -145,8 +145,12 @@ void CheckMountable(const MountOptions& options) {
 }
 
 void ClearDeadMount(const Mountpoint& mountpoint, const MountOptions& options) {
-  // Somebody else may have been quicker.
-  if (!mountpoint.dead || !IsDead(mountpoint.path)) return;
+  if (!mountpoint.dead) return;
+  if (!IsDead(mountpoint.path)) {
+    // Somebody else has cleared it, and may have mounted already.
+    CheckMountpoint(mountpoint.path);
+    return;
+  }
   CheckMountable(options);
   base::LogWarning("{}: clearing the mount of a daemon that has died", mountpoint.path);
   UnmountPath(mountpoint.path, true);

@@ -59,7 +59,7 @@ void BodyCommand::Open(bool anew) {
     throw Error(ErrorKind::kStale, base::Format("the server has replaced the folder {}: {} is another message now",
                                                 base::Printable(request_.folder_id), What()));
   }
-  uid_of_sequence_.clear();
+  named_sequence_ = 0;
 }
 
 imap::StatusResponse BodyCommand::Fetch() {
@@ -87,14 +87,8 @@ void BodyCommand::OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) {
   body_sequence_ = prefix.sequence == 0 ? UINT32_MAX : prefix.sequence;
   size_ = size;
   connection_.wire().SetOctetsAhead(size);
-  std::optional<model::Uid> uid = prefix.uid;
-  if (const auto known = uid_of_sequence_.find(prefix.sequence); !uid && known != uid_of_sequence_.end()) {
-    uid = known->second;
-  }
-  if (uid && *uid != request_.uid) {
-    throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", *uid, What()));
-  }
-  identified_ = uid.has_value();
+  RefuseOther(prefix.uid);
+  identified_ = prefix.uid || body_sequence_ == named_sequence_;
   empty_ = size == 0;
   hold_back_ = connection_.IsMicrosoftExchange() && size <= kMaxPlaceholder;
   if (!empty_ && !hold_back_ && !connection_.wire().draining()) sink_.Begin(size, identified_);
@@ -112,22 +106,23 @@ void BodyCommand::OnBodyData(std::string_view bytes) {
 }
 
 void BodyCommand::OnFetch(const imap::FetchData& fetch) {
-  if (fetch.uid) uid_of_sequence_[fetch.sequence] = *fetch.uid;
+  if (fetch.uid == request_.uid) named_sequence_ = fetch.sequence;
   for (const imap::BodySectionData& section : fetch.sections) {
     if (section.section.empty() && !section.origin && !section.streamed) TakeInline(fetch, section);
   }
   if (fetch.sequence != body_sequence_) return;
-  const auto known = uid_of_sequence_.find(fetch.sequence);
-  if (known == uid_of_sequence_.end()) return;
-  if (known->second != request_.uid) {
-    throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", known->second, What()));
-  }
-  identified_ = true;
+  RefuseOther(fetch.uid);
+  identified_ = identified_ || fetch.sequence == named_sequence_;
+}
+
+void BodyCommand::RefuseOther(const std::optional<model::Uid>& uid) const {
+  if (!uid || *uid == request_.uid) return;
+  throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", *uid, What()));
 }
 
 // Numbers mean other messages from here on.
 void BodyCommand::OnExpunge(uint32_t sequence) {
-  uid_of_sequence_.clear();
+  named_sequence_ = 0;
   if (body_sequence_ == 0 || identified_) return;
   if (sequence == body_sequence_) {
     throw Error(ErrorKind::kProtocol, base::Format("{}, whose body came without its UID, was removed", What()));
@@ -137,9 +132,7 @@ void BodyCommand::OnExpunge(uint32_t sequence) {
 
 // A body as a quoted string or NIL.
 void BodyCommand::TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section) {
-  if (fetch.uid && *fetch.uid != request_.uid) {
-    throw Error(ErrorKind::kProtocol, base::Format("the server sent UID {} instead of {}", *fetch.uid, What()));
-  }
+  RefuseOther(fetch.uid);
   if (body_sequence_ != 0) {
     throw Error(ErrorKind::kProtocol, base::Format("the server sent two bodies for {}", What()));
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +31,7 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   void OnBodyData(std::string_view bytes) override;
   void OnFetch(const imap::FetchData& fetch);
   void OnExpunge(uint32_t sequence);
+  void RefuseOther(const std::optional<model::Uid>& uid) const;
   void TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section);
   void Finish(const imap::StatusResponse& status);
   void DeliverHeldBack();
@@ -43,8 +43,8 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   Connection& connection_;
   const model::BodyRequest& request_;
   model::BodySink& sink_;
-  std::map<uint32_t, model::Uid> uid_of_sequence_;
-  uint32_t body_sequence_ = 0;  // 0: no body has come.
+  uint32_t named_sequence_ = 0;  // Under which the message was named; 0: not yet.
+  uint32_t body_sequence_ = 0;   // 0: no body has come.
   bool identified_ = false;
   bool empty_ = false;  // The body has no octets, or is NIL.
   bool nil_ = false;

@@ -57,15 +57,22 @@ void FolderListing::SetCount(size_t count) {
   count_ = count;
 }
 
+uint32_t FolderListing::NewSlot() {
+  if (free_.empty()) {
+    messages_.emplace_back();
+    return static_cast<uint32_t>(messages_.size() - 1);
+  }
+  const uint32_t slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
 void FolderListing::OnFetch(const imap::FetchData& fetch) {
   if (fetch.sequence == 0 || fetch.sequence > count_ || fetch.sequence > order_.size() + kMaxGap) {
     throw Error(ErrorKind::kProtocol,
                 base::Format("the server sent a message with the number {} of {}", fetch.sequence, count_));
   }
-  while (fetch.sequence > order_.size()) {
-    order_.push_back(static_cast<uint32_t>(messages_.size()));
-    messages_.emplace_back();
-  }
+  while (fetch.sequence > order_.size()) order_.push_back(NewSlot());
   Message& message = messages_[order_[fetch.sequence - 1]];
   if (fetch.uid) {
     if (message.uid != 0 && message.uid != *fetch.uid) {
@@ -89,7 +96,9 @@ void FolderListing::OnExpunge(uint32_t sequence) {
     throw Error(ErrorKind::kProtocol, base::Format("the server removed message number {} of {}", sequence, count_));
   }
   if (sequence <= order_.size()) {
-    messages_[order_[sequence - 1]] = {};
+    const uint32_t slot = order_[sequence - 1];
+    messages_[slot] = {};
+    free_.push_back(slot);
     order_.erase(order_.begin() + (sequence - 1));
   }
   if (sequence <= expected_) --expected_;

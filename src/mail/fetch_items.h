@@ -41,8 +41,10 @@ class FolderListing {
 
  private:
   void SetCount(size_t count);
+  uint32_t NewSlot();
 
   std::vector<Message> messages_;  // As they are named; an expunged one is empty.
+  std::vector<uint32_t> free_;     // The empty ones, for others.
   std::vector<uint32_t> order_;    // Of them, by sequence number - 1: small, as each EXPUNGE moves what follows.
   size_t expected_ = 0;            // The first so many messages were there at the start.
   size_t count_ = 0;               // There are so many now.

@@ -29,6 +29,15 @@ std::string_view WithoutTrailing(std::string_view name, char delimiter) {
   return name;
 }
 
+// INBOX in any case is the same folder (RFC 3501 section 5.1), and what is below it is below it in any
+// case, too: `name` with that part as in `inbox`, or nullopt if there is no such part.
+std::optional<std::string> WithInboxAs(std::string_view inbox, std::string_view name, std::optional<char> delimiter) {
+  const bool is_below = delimiter && name.size() > inbox.size() && name[inbox.size()] == *delimiter;
+  if (inbox.empty() || !imap::IsInbox(name.substr(0, inbox.size()))) return std::nullopt;
+  if (name.size() != inbox.size() && !is_below) return std::nullopt;
+  return std::string(inbox) + std::string(name.substr(inbox.size()));
+}
+
 // The name of the parent, empty at the top; doubled delimiters count as one level.
 std::string_view ParentName(std::string_view name, char delimiter) {
   const size_t position = name.rfind(delimiter);
@@ -55,10 +64,11 @@ class ListBuilder {
  public:
   explicit ListBuilder(const std::vector<imap::ListData>& listed) {
     for (const imap::ListData& item : listed) {
-      const std::string name = Normalized(item);
-      ids_.emplace(name, item.mailbox);
+      const std::string name = Trimmed(item);
+      as_listed_.insert(name);
       if (inbox_.empty() && imap::IsInbox(name)) inbox_ = name;
     }
+    for (const imap::ListData& item : listed) ids_.emplace(Normalized(item), item.mailbox);
   }
 
   void Add(const imap::ListData& item) {
@@ -75,17 +85,24 @@ class ListBuilder {
   std::vector<model::FolderInfo> Take() { return std::move(folders_); }
 
  private:
-  static std::string Normalized(const imap::ListData& item) {
+  static std::string Trimmed(const imap::ListData& item) {
     return std::string(item.delimiter ? WithoutTrailing(item.mailbox, *item.delimiter) : item.mailbox);
   }
 
-  // Fills in id, path and parent, adding the parent if nobody else will.
+  std::string Normalized(const imap::ListData& item) const { return WithOurInbox(Trimmed(item), item.delimiter); }
+
+  std::string WithOurInbox(std::string_view name, std::optional<char> delimiter) const {
+    std::optional<std::string> other = WithInboxAs(inbox_, name, delimiter);
+    const bool is_another = as_listed_.count(std::string(name)) != 0 && other && as_listed_.count(*other) != 0;
+    return other && !is_another ? std::move(*other) : std::string(name);
+  }
+
+  // Fills in id, path and parent of a normalized name, adding the parent if nobody else will.
   model::FolderInfo Place(const std::string& name, std::optional<char> delimiter) {
     if (delimiter && std::count(name.begin(), name.end(), *delimiter) > kMaxDepth) delimiter = std::nullopt;
     model::FolderInfo folder;
     folder.id = name;
-    std::string parent(delimiter ? ParentName(name, *delimiter) : std::string_view());
-    if (!inbox_.empty() && imap::IsInbox(parent)) parent = inbox_;
+    const std::string parent = delimiter ? WithOurInbox(ParentName(name, *delimiter), delimiter) : "";
     const auto listed = ids_.find(parent);
     folder.parent_id = listed == ids_.end() ? parent : listed->second;
     if (!parent.empty()) {
@@ -104,10 +121,43 @@ class ListBuilder {
     return folder;
   }
 
-  std::unordered_map<std::string, std::string> ids_;  // By name without trailing delimiters.
+  std::unordered_set<std::string> as_listed_;         // Names without trailing delimiters.
+  std::unordered_map<std::string, std::string> ids_;  // By normalized name.
   std::unordered_set<std::string> done_;
   std::string inbox_;
   std::vector<model::FolderInfo> folders_;
+};
+
+// Finds what the server lists of the folders that were known before. Borrows both.
+class KnownFolders {
+ public:
+  KnownFolders(const std::vector<std::string>& known, std::vector<imap::ListData>* listed)
+      : known_(known.begin(), known.end()) {
+    for (imap::ListData& item : *listed) {
+      by_id_.emplace(item.mailbox, &item);
+      if (const auto name = WithInboxAs(kInbox, item.mailbox, item.delimiter)) by_inbox_name_.emplace(*name, &item);
+      if (imap::IsInbox(item.mailbox)) delimiter_ = item.delimiter;
+    }
+  }
+
+  imap::ListData* Find(const std::string& id) const {
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second;
+  }
+  // INBOX, or one below it, that is new only in how the server spells INBOX.
+  imap::ListData* FindInOtherCase(const std::string& id) const {
+    const auto name = WithInboxAs(kInbox, id, delimiter_);
+    const auto found = name ? by_inbox_name_.find(*name) : by_inbox_name_.end();
+    return found == by_inbox_name_.end() || known_.count(found->second->mailbox) != 0 ? nullptr : found->second;
+  }
+
+ private:
+  static constexpr std::string_view kInbox = "INBOX";
+
+  std::unordered_set<std::string_view> known_;
+  std::unordered_map<std::string, imap::ListData*> by_id_;
+  std::unordered_map<std::string, imap::ListData*> by_inbox_name_;
+  std::optional<char> delimiter_;
 };
 
 }  // namespace
@@ -159,26 +209,19 @@ bool Connection::MayExist(const std::string& folder_id) {
 std::vector<model::FolderInfo> Connection::FindUnlisted(const std::vector<std::string>& known,
                                                         const std::function<void()>& between,
                                                         std::vector<imap::ListData>* listed) {
-  std::unordered_map<std::string, imap::ListData*> by_id;
-  imap::ListData* inbox = nullptr;
-  for (imap::ListData& item : *listed) {
-    by_id.emplace(item.mailbox, &item);
-    if (imap::IsInbox(item.mailbox)) inbox = &item;
-  }
+  const KnownFolders folders(known, listed);
   std::vector<model::FolderInfo> unlisted;
   for (const std::string& id : known) {
-    const auto found = by_id.find(id);
-    imap::ListData* item = found == by_id.end() ? nullptr : found->second;
-    if (item == nullptr && inbox != nullptr && imap::IsInbox(id)) {
-      // INBOX in another case is the same folder (RFC 3501 section 5.1).
-      item = inbox;
-      item->mailbox = id;
+    imap::ListData* item = folders.Find(id);
+    if (item == nullptr) item = folders.FindInOtherCase(id);
+    const bool is_it = item != nullptr && (item->mailbox == id || imap::IsInbox(id));
+    if (!is_it || !IsSelectable(*item)) {
+      if (between) between();
+      if (!MayExist(id)) continue;
     }
-    if (item != nullptr && IsSelectable(*item)) continue;
-    if (between) between();
-    if (!MayExist(id)) continue;
     if (item != nullptr) {
-      item->attributes.clear();
+      item->mailbox = id;
+      if (!IsSelectable(*item)) item->attributes.clear();
       continue;
     }
     base::LogDebug("{}: the server's list of folders lacks {}, but the server does not call it absent; it stays",

@@ -22,7 +22,7 @@ class MailboxState {
     bytes_received_ += octets;
     if (!stalled_) last_progress_ = now.time_since_epoch().count();
   }
-  // A command is given up because nothing comes.
+  // A command that somebody waits for is given up because nothing comes.
   void OnStalled() { stalled_ = true; }
   // Something was told that was asked for.
   void OnAnswered(base::MonoTime now) {

@@ -126,7 +126,7 @@ void Wire::Fill() {
       case net::WaitResult::kWoken: OnWoken(); break;
       case net::WaitResult::kTimeout:
         if (draining_) ThrowCancelled();
-        mailbox_.OnStalled();
+        if (interruptible) mailbox_.OnStalled();
         throw Error(ErrorKind::kTimeout, "no answer from the server in time");
     }
   }
@@ -137,6 +137,7 @@ void Wire::ReadSome(const base::Deadline& deadline, const base::WakeEvent& event
   if (count == 0) throw Error(ErrorKind::kNetwork, "the server closed the connection");
   last_octets_at_ = clock_.Now();
   mailbox_.OnReceived(count, last_octets_at_);
+  if (octets_ahead_ > 0) mailbox_.OnAnswered(last_octets_at_);
   pending_ = std::string_view(buffer_.data(), count);
   if (draining_) {
     drained_ += count;

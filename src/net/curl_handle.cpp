@@ -132,8 +132,9 @@ std::string CurlEasy::ErrorText(CURLcode code) const {
   // The server's certificate may have put its own words in here.
   std::string_view text = error_text_->data();
   // What is wrong with a proxy's address is quoted with the password in it.
-  const bool quotes_proxy = code == CURLE_COULDNT_RESOLVE_PROXY ||
-                            (base::ContainsIgnoreCase(text, "proxy") && text.find_first_of("'/@") != text.npos);
+  const bool quotes_proxy =
+      code == CURLE_COULDNT_RESOLVE_PROXY ||
+      (!IsTlsCode(code) && base::ContainsIgnoreCase(text, "proxy") && text.find_first_of("'/@") != text.npos);
   if (quotes_proxy && code == CURLE_COULDNT_RESOLVE_PROXY) text = {};
   if (quotes_proxy && !text.empty()) text = "the proxy's address is wrong; check the proxy settings in the environment";
   return base::Printable(text.empty() ? curl_easy_strerror(code) : text);

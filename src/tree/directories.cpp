@@ -89,17 +89,17 @@ std::vector<DirEntry> Directories::ReadRoot(Ino after, size_t limit) {
   return entries;
 }
 
-int64_t Directories::ListedAt(const Directory& directory, bool folder_list) {
-  if (!folder_list) return directory.folder ? directory.folder->listed_at : 0;
+bool Directories::IsListed(const Directory& directory, bool folder_list) {
+  if (!folder_list) return directory.folder && directory.folder->listed_at != 0;
   const std::optional<store::Mailbox> mailbox = context_->index.GetMailbox(directory.mailbox->ino);
-  return mailbox ? mailbox->listed_at : 0;
+  return mailbox && mailbox->listed_at != 0;
 }
 
 std::vector<DirEntry> Directories::Read(Ino ino, Ino after, size_t limit) {
   if (ino == store::kRootIno) return ReadRoot(after, limit);
   const std::optional<Directory> directory = Find(ino);
   if (!directory) throw NoSuchInode(ino);
-  if (ListedAt(*directory, !directory->has_messages()) == 0) {
+  if (!IsListed(*directory, !directory->has_messages())) {
     throw base::Error(ErrorKind::kNotListed,
                       base::Format("{} has never been listed completely", PathOf(context_->index, ino)));
   }
@@ -131,7 +131,7 @@ std::shared_ptr<Wait> Directories::Lookup(Ino parent, std::string_view name, Tre
     const bool possible = IsPossibleName(name) && (directory->folder || !name.ends_with(kMessageExtension));
     if (!possible) throw NoSuchName(name);
     const RefreshTarget told_by = WhatTells(*directory, name);
-    const Freshness known = refresher_->FreshnessOf(told_by.ino, ListedAt(*directory, told_by.folder_list));
+    const Freshness known = refresher_->FreshnessOf(told_by.ino, IsListed(*directory, told_by.folder_list));
     if (known.fresh && !known.failed) throw NoSuchName(name);
     return std::nullopt;
   });
@@ -192,9 +192,9 @@ std::shared_ptr<Wait> Directories::Open(Ino ino, Tree::Callback<Attributes> call
     if (!directory) throw NoSuchInode(ino);
     refresher_->NoteOpened(ino);
     if (directory->has_messages()) {
-      const int64_t listed_at = ListedAt(*directory, true);
+      const bool listed = IsListed(*directory, true);
       // New subfolders may take their time to appear.
-      if (!refresher_->FreshnessOf(directory->mailbox->ino, listed_at).fresh) {
+      if (!refresher_->FreshnessOf(directory->mailbox->ino, listed).fresh) {
         refresher_->StartInBackground(directory->folder_list());
       }
     }
@@ -213,7 +213,7 @@ std::shared_ptr<Wait> Directories::OpenListed(const Directory& directory, Tree::
   const Ino ino = directory.node.ino;
   const RefreshTarget target = directory.has_messages() ? directory.messages() : directory.folder_list();
   const auto known = base::ResultOf<Freshness>(
-      [&] { return refresher_->FreshnessOf(target.ino, ListedAt(directory, target.folder_list)); });
+      [&] { return refresher_->FreshnessOf(target.ino, IsListed(directory, target.folder_list)); });
   if (!known.ok() || known.value().fresh) {
     callback(known.ok() ? base::Result<Attributes>(ToAttributes(directory.node)) : known.error());
     return nullptr;

@@ -51,8 +51,8 @@ class Directories {
  private:
   Attributes RootAttributes() const { return {store::kRootIno, true, 0, true, root_mtime_}; }
   std::vector<DirEntry> ReadRoot(Ino after, size_t limit);
-  // When the list was last complete that says what the directory shows.
-  int64_t ListedAt(const Directory& directory, bool folder_list);
+  // Was the list that says what the directory shows ever complete?
+  bool IsListed(const Directory& directory, bool folder_list);
   Attributes LookupInRoot(std::string_view name);
   std::shared_ptr<Wait> LookupMissing(const Directory& directory, std::string_view name,
                                       Tree::Callback<Attributes> callback);

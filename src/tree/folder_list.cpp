@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "escape.h"
+#include "mailboxfs/base/encoding.h"
 #include "mailboxfs/tree/names.h"
 
 namespace mailboxfs::tree {
@@ -18,9 +19,16 @@ std::string NameOf(Path path, const std::string& id) {
   return path.empty() ? EscapeFolderName(id, true) : EscapeFolderName(path.back().text, path.back().raw);
 }
 
-// A parent's id is that of the child, cut at a delimiter.
+// A parent's id is that of the child, cut at a delimiter; only INBOX may be in another case.
 bool IsParentOf(std::string_view parent, std::string_view id) {
-  return !parent.empty() && parent.size() + 1 < id.size() && id.starts_with(parent);
+  constexpr std::string_view kInbox = "INBOX";
+  if (parent.empty() || parent.size() + 1 >= id.size()) return false;
+  const size_t same = parent.size() >= kInbox.size() &&
+                              base::EqualsIgnoreCase(parent.substr(0, kInbox.size()), kInbox) &&
+                              base::EqualsIgnoreCase(id.substr(0, kInbox.size()), kInbox)
+                          ? kInbox.size()
+                          : 0;
+  return id.substr(same).starts_with(parent.substr(same));
 }
 
 class Planner {

@@ -69,12 +69,14 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
 std::shared_ptr<store::BodyFile> Messages::FindBody(const store::BodyKey& key) {
   // Asked in any case: it counts as a use.
   std::shared_ptr<store::BodyFile> cached = context_->cache.Find(key);
-  const OpenTable::Live live = open_->FindLive(key.ino);
-  if (live.body) return live.body;
-  if (live.download) {
-    if (std::shared_ptr<store::BodyFile> body = live.download->body()) return body;
-  }
-  return cached;
+  std::shared_ptr<store::BodyFile> held = HeldBody(key.ino);
+  return held ? held : cached;
+}
+
+std::shared_ptr<store::BodyFile> Messages::HeldBody(Ino ino) {
+  const OpenTable::Live live = open_->FindLive(ino);
+  if (live.body || !live.download) return live.body;
+  return live.download->body();
 }
 
 Tree::Opened Messages::OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
@@ -132,13 +134,13 @@ Messages::Running Messages::FindOrCreate(const store::Node& node, const std::sha
 
 void Messages::Launch(const std::shared_ptr<Download>& download, const store::BodyKey& key,
                       const model::BodyRequest& request) {
-  // An earlier download may have ended since the cache was looked at.
+  // An earlier download may have ended since its body was looked for.
   try {
-    if (context_->cache.Contains(key)) {
-      if (std::shared_ptr<store::BodyFile> body = context_->cache.Find(key)) {
-        download->Provide(std::move(body));
-        return;
-      }
+    std::shared_ptr<store::BodyFile> body = HeldBody(key.ino);
+    if (!body && context_->cache.Contains(key)) body = context_->cache.Find(key);
+    if (body) {
+      download->Provide(std::move(body));
+      return;
     }
   } catch (...) {
     download->Fail(base::CurrentError());

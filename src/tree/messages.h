@@ -54,6 +54,8 @@ class Messages : public std::enable_shared_from_this<Messages> {
 
   // What is open already, else what is in the cache.
   std::shared_ptr<store::BodyFile> FindBody(const store::BodyKey& key);
+  // Of those that have the message open; null if it is not complete.
+  std::shared_ptr<store::BodyFile> HeldBody(Ino ino);
   Tree::Opened OpenCached(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                           const std::shared_ptr<store::BodyFile>& body);
   Tree::Opened OpenDownloaded(const Opening& opening);

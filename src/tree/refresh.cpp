@@ -38,23 +38,20 @@ std::shared_ptr<Waiter> Take(std::vector<std::shared_ptr<Waiter>>* waiters, cons
 
 Refresher::Refresher(std::shared_ptr<Context> context) : context_(std::move(context)), timer_(context_->clock) {}
 
-Freshness Refresher::FreshnessOf(Ino directory, int64_t listed_at) {
+Freshness Refresher::FreshnessOf(Ino directory, bool complete) {
   Freshness result;
-  result.complete = listed_at != 0;
-  const int64_t age = context_->WallSeconds() - listed_at;
+  result.complete = complete;
   base::MutexLock lock(mutex_);
   const auto found = directories_.find(directory);
-  // A new mount asks anew: what was listed before it may be older than it looks.
-  bool stale = true;
-  if (found != directories_.end()) {
-    const Directory& known = found->second;
-    // While the refresh runs that a hint led to, the listing is as stale as before.
-    stale = !known.listed || known.stale || (known.job && known.job->was_stale);
-    result.failed = known.failed;
-  }
-  // Listed in the future: the clock was set back, so nothing is known about the age.
-  result.fresh =
-      result.complete && !stale && age >= 0 && std::chrono::seconds(age) < context_->options.refresh_interval;
+  if (found == directories_.end()) return result;
+  const Directory& known = found->second;
+  result.failed = known.failed;
+  // A new mount asks anew: what was listed before it may be older than it looks. While the refresh
+  // runs that a hint led to, the listing is as stale as before.
+  if (!complete || !known.true_at || known.stale || (known.job && known.job->was_stale)) return result;
+  // True in the future: the clock was set back, so nothing is known about the age.
+  const int64_t age = context_->WallSeconds() - *known.true_at;
+  result.fresh = age >= 0 && std::chrono::seconds(age) < context_->options.refresh_interval;
   return result;
 }
 
@@ -102,6 +99,7 @@ std::shared_ptr<Waiter> Refresher::AddWaiter(const RefreshTarget& target, Waiter
 Refresher::JobPtr Refresher::NewJob(const RefreshTarget& target, Directory* directory) {
   auto job = std::make_shared<Job>();
   job->target = target;
+  job->asked_at = context_->WallSeconds();
   job->was_stale = std::exchange(directory->stale, false);
   directory->job = job;
   return job;
@@ -271,7 +269,8 @@ std::optional<Refresher::Aftermath> Refresher::Settle(const JobPtr& job, const b
   after.answered = std::exchange(job->waiters, {});
   if (!outcome) {
     directory.failed = false;
-    directory.listed = true;
+    // A folder that is being listed tells its changes meanwhile; the list of folders does not.
+    directory.true_at = job->target.folder_list ? job->asked_at : context_->WallSeconds();
     directory.last_error.clear();
     after.again = directory.stale && OpenedLately(directory) && !stopped_;
   } else {

@@ -36,8 +36,8 @@ class Refresher : public std::enable_shared_from_this<Refresher> {
  public:
   explicit Refresher(std::shared_ptr<Context> context);
 
-  // `listed_at` as the index has it (wall clock, seconds; 0: never).
-  Freshness FreshnessOf(Ino directory, int64_t listed_at);
+  // `complete`: the index has a complete listing of it, old as it may be.
+  Freshness FreshnessOf(Ino directory, bool complete);
   // Somebody looks inside: hints about this directory are followed for a while.
   void NoteOpened(Ino directory);
 
@@ -63,6 +63,7 @@ class Refresher : public std::enable_shared_from_this<Refresher> {
   // One refresh. Guarded by the Refresher's mutex_, but for what is set before it starts.
   struct Job {
     RefreshTarget target;
+    int64_t asked_at = 0;              // Wall clock, seconds.
     std::shared_ptr<Listing> listing;  // Null for a folder list.
     std::shared_ptr<model::Task> task;
     std::vector<std::shared_ptr<Waiter>> waiters;
@@ -77,8 +78,8 @@ class Refresher : public std::enable_shared_from_this<Refresher> {
   using JobPtr = std::shared_ptr<Job>;
 
   struct Directory {
-    JobPtr job;           // Null: none runs.
-    bool listed = false;  // Successfully, since the mount.
+    JobPtr job;                      // Null: none runs.
+    std::optional<int64_t> true_at;  // Wall clock, seconds: how old the listing is; none since the mount.
     bool stale = false;
     bool failed = false;
     std::string last_error;

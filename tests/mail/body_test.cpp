@@ -266,6 +266,17 @@ TEST_F(BodyTest, CancelledBodyThatDoesNotEndSoonCostsTheConnection) {
   EXPECT_EQ(d_.clock.Now() - start, std::chrono::seconds(2));
 }
 
+TEST_F(BodyTest, BytesThatComeAreProgressThoughAnotherConnectionHasStalled) {
+  d_.connector.OnHook("stall", [this] {
+    d_.mailbox.OnStalled();
+    d_.clock.Advance(std::chrono::seconds(5));
+  });
+  base::MonoTime progress;
+  d_.connector.OnHook("look", [&] { progress = d_.mailbox.last_progress(); });
+  Run("S: * 3 FETCH (UID 10 BODY[] {15}\nS| hello\n! stall\nS| world\n! look\nS| again\nS: )\nS: A3 OK done\n");
+  EXPECT_EQ(progress, d_.clock.Now());
+}
+
 TEST_F(BodyTest, WakeWithoutCancelChangesNothing) {
   d_.connector.OnHook("wake", [this] { d_.signals.wake.Set(); });
   Run("S: * 3 FETCH (UID 10 BODY[] {10}\nS| hello\n! wake\nS| world\nS: )\nS: A3 OK done\n");

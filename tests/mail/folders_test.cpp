@@ -230,6 +230,31 @@ TEST_F(ListFoldersTest, InboxInAnotherCaseIsTheSameFolder) {
   EXPECT_EQ(folders[1].parent_id, "INBOX");
 }
 
+TEST_F(ListFoldersTest, WhatIsBelowInboxInAnotherCaseIsTheSameIfTheServerKnowsItByBothNames) {
+  const std::string list =
+      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" Inbox\nS: * LIST () \"/\" Inbox/Sub\n"
+      "S: * LIST () \"/\" Inbox/Sub/Deep\nS: A2 OK done\nC: A3 EXAMINE INBOX/Sub\n";
+  const auto ids = [&](const std::string& answer) {
+    std::string text;
+    for (const model::FolderInfo& folder : d_.OpenReady(list + answer)->ListFolders({"INBOX", "INBOX/Sub"})) {
+      text += folder.id + " in " + folder.parent_id + "; ";
+    }
+    return text;
+  };
+  EXPECT_EQ(ids("S: A3 OK done\n"), "INBOX in ; INBOX/Sub in INBOX; Inbox/Sub/Deep in INBOX/Sub; ");
+  EXPECT_EQ(ids("S: A3 NO [NONEXISTENT] no\n"), "INBOX in ; Inbox/Sub in INBOX; Inbox/Sub/Deep in Inbox/Sub; ");
+}
+
+TEST_F(ListFoldersTest, FoldersThatDifferInTheCaseOfInboxAreTwoIfTheServerListsBoth) {
+  const auto connection = d_.OpenReady(
+      "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: * LIST () \"/\" INBOX/a\nS: * LIST () \"/\" Inbox/a\n"
+      "S: A2 OK done\n");
+  const std::vector<model::FolderInfo> folders = connection->ListFolders({"INBOX/a"});
+  ASSERT_EQ(folders.size(), 3U);
+  EXPECT_EQ(folders[1].id, "INBOX/a");
+  EXPECT_EQ(folders[2].id, "Inbox/a");
+}
+
 TEST_F(ListFoldersTest, OthersMayGoFirstBetweenTheFoldersThatAreLookedFor) {
   const auto connection = d_.OpenReady(
       "C: A2 LIST \"\" \"*\"\nS: * LIST () \"/\" INBOX\nS: A2 OK done\nC: A3 EXAMINE a\nS: A3 OK done\n"

@@ -140,6 +140,16 @@ TEST_F(QuietTest, LogoutWaitsForTheAnswerButNotForLong) {
   EXPECT_EQ(d_.clock.Now() - start, std::chrono::seconds(2));
 }
 
+TEST_F(QuietTest, WhatNobodyWaitsForIsNoStallOfTheMailbox) {
+  Prepare("C: A3 LOGOUT\n! silence\n");
+  connection_->Logout();
+  Prepare("C: A3 NOOP\n! silence\n");
+  EXPECT_EQ(Caught([&] { connection_->Noop([] {}); }).kind(), ErrorKind::kTimeout);
+  d_.clock.Advance(std::chrono::minutes(1));
+  d_.mailbox.OnReceived(1, d_.clock.Now());
+  EXPECT_EQ(d_.mailbox.last_progress(), d_.clock.Now());
+}
+
 TEST_F(QuietTest, LogoutTakesByeAsTheGoodbyeItIs) {
   Prepare("C: A3 LOGOUT\nS: * BYE Microsoft Exchange Server IMAP4 server signing off.\nS: A3 OK LOGOUT completed.\n");
   connection_->Logout();

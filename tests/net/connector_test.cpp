@@ -408,6 +408,13 @@ TEST_F(ConnectorTest, TheProxysPasswordIsInNoError) {
   }
 }
 
+TEST_F(ConnectorTest, ACertificateForAnotherNameIsSaidEvenIfAProxyIsInTheName) {
+  const uint16_t port = servers_->port("wrong:echo");
+  const base::Error error = ErrorOf([&] { Connect(Tls(port, "proxy.localhost")); });
+  EXPECT_EQ(error.kind(), ErrorKind::kTls);
+  EXPECT_THAT(error.what(), HasSubstr("another name"));
+}
+
 TEST_F(ConnectorTest, TheEnvironmentsProxyIsUsedForOthersAndVerificationIsEndToEnd) {
   const uint16_t port = servers_->port("proxied:echo");
   std::promise<std::string> request;

@@ -42,6 +42,12 @@ TEST(PlanFolders, AddsParentsThatAreNotListed) {
             (Lines{"-|A|A", "-A|A.&AOk-|\u00E9", "A.&AOk-|A.&AOk-.C|C"}));
 }
 
+TEST(PlanFolders, InboxMayBeSpeltInAnotherWayThanItsChildrenSay) {
+  EXPECT_EQ(Show(PlanFolders(std::vector{Info("INBOX", {"INBOX"}), Info("Inbox/Sub", {"INBOX", "Sub"}, "INBOX")})),
+            (Lines{"|INBOX|INBOX", "INBOX|Inbox/Sub|Sub"}));
+  EXPECT_EQ(Show(PlanFolders(std::vector{Info("a", {"a"}), Info("A/b", {"A", "b"}, "a")})), (Lines{"|a|a", "|A/b|b"}));
+}
+
 TEST(PlanFolders, LeavesAnUnlistedFolderWhereItIs) {
   model::FolderInfo unlisted;
   unlisted.id = "A";
