@@ -103,11 +103,10 @@ void RefuseOwnDirectoriesBelow(const std::string& mountpoint, const config::Conf
   }
 }
 
-void RedirectStderr(const std::string& log_file) {
-  const base::UniqueFd file(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file || ::dup2(file.get(), STDERR_FILENO) < 0) {
-    throw ErrnoError(ErrorKind::kConfig, base::Format("log file {}", log_file), errno);
-  }
+base::UniqueFd OpenLogFile(const std::string& path) {
+  base::UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) throw ErrnoError(ErrorKind::kConfig, base::Format("log file {}", path), errno);
+  return file;
 }
 
 struct MountJob {
@@ -176,7 +175,7 @@ void LogMounted(const MountJob& job) {
 }
 
 int ServeInForeground(const MountJob& job) {
-  if (job.log_file) RedirectStderr(*job.log_file);
+  if (job.log_file) ::dup2(OpenLogFile(*job.log_file).get(), STDERR_FILENO);
   base::InitLog({job.log_level, true, false});
   Serve(job, [&job] {
     LogMounted(job);
@@ -190,17 +189,15 @@ int ServeInForeground(const MountJob& job) {
 int ServeInBackground(const MountJob& job, base::UniqueFd report) {
   ::setsid();
   if (::chdir("/") != 0) throw ErrnoError(ErrorKind::kInternal, "chdir /", errno);
+  // Now, as a mount that is refused must leave a dead one alone.
+  const base::UniqueFd log = job.log_file ? OpenLogFile(*job.log_file) : base::UniqueFd();
   // Until the mount stands, errors go to the terminal of the person who asked for it.
   base::InitLog({job.log_level, true, false});
-  Serve(job, [&job, &report] {
+  Serve(job, [&job, &log, &report] {
     const base::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     ::dup2(null.get(), STDIN_FILENO);
     ::dup2(null.get(), STDOUT_FILENO);
-    if (job.log_file) {
-      RedirectStderr(*job.log_file);
-    } else {
-      ::dup2(null.get(), STDERR_FILENO);
-    }
+    ::dup2(log ? log.get() : null.get(), STDERR_FILENO);
     base::InitLog({job.log_level, job.log_file.has_value(), !job.log_file.has_value()});
     LogMounted(job);
     const char byte = '0';
