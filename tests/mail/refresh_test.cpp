@@ -28,6 +28,15 @@ std::string Headers(const std::string& tag, const std::string& set) {
   return "C: " + tag + " UID FETCH " + set + " " + kItems + "\n";
 }
 
+// All messages of the folder, without flags.
+std::string ListingOf(const std::vector<int>& uids, const std::string& tag) {
+  std::string script = "C: " + tag + " UID FETCH 1:* (UID FLAGS)\n";
+  for (size_t i = 0; i < uids.size(); ++i) {
+    script += "S: * " + std::to_string(i + 1) + " FETCH (UID " + std::to_string(uids[i]) + " FLAGS ())\n";
+  }
+  return script + "S: " + tag + " OK done\n";
+}
+
 std::string Message(int sequence, int uid) {
   return "S: * " + std::to_string(sequence) + " FETCH (UID " + std::to_string(uid) +
          " FLAGS (\\Seen) INTERNALDATE \"01-Jan-2022 00:00:00 +0000\" RFC822.SIZE 100 "
@@ -93,15 +102,7 @@ TEST_F(RefreshTest, LastMessageNamedThoughOlderIsNotNew) {
 
 // The count is right: one has gone, one is not told of.
 TEST_F(RefreshTest, ARightCountIsNoProofIfNewMessagesMayBeMissing) {
-  const std::string all = R"(
-    C: A5 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS ())
-    S: * 2 FETCH (UID 10 FLAGS ())
-    S: * 3 FETCH (UID 11 FLAGS ())
-    S: * 4 FETCH (UID 12 FLAGS ())
-    S: A5 OK done
-  )" + Headers("A6", "12") +
-                          Message(4, 12) + "S: A6 OK done\n";
+  const std::string all = ListingOf({5, 10, 11, 12}, "A5") + Headers("A6", "12") + Message(4, 12) + "S: A6 OK done\n";
   for (const char* search : {"S: * SEARCH 11 12\nS: A4 OK done\n", "S: A4 OK done\n", "S: A4 NO not now\n"}) {
     sink_ = {};
     sink_.known = {5, 6, 10};
@@ -114,15 +115,7 @@ TEST_F(RefreshTest, ARightCountIsNoProofIfNewMessagesMayBeMissing) {
 
 TEST_F(RefreshTest, WhatABrokenRefreshLeftIsComparedInFull) {
   sink_.known = {5, 6, 10, 12};
-  Run(Open(4, 13) + R"(
-    C: A3 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 6 FLAGS ())
-    S: * 2 FETCH (UID 10 FLAGS ())
-    S: * 3 FETCH (UID 11 FLAGS ())
-    S: * 4 FETCH (UID 12 FLAGS ())
-    S: A3 OK done
-  )" + Headers("A4", "11") +
-      Message(3, 11) + "S: A4 OK done\n");
+  Run(Open(4, 13) + ListingOf({6, 10, 11, 12}, "A3") + Headers("A4", "11") + Message(3, 11) + "S: A4 OK done\n");
   EXPECT_THAT(sink_.vanished, ElementsAre(5U));
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U));
 }
@@ -130,16 +123,8 @@ TEST_F(RefreshTest, WhatABrokenRefreshLeftIsComparedInFull) {
 TEST_F(RefreshTest, AMessageThatCameMeanwhileDoesNotHideAGap) {
   sink_.known = {5, 6, 10};
   Run(Open(4, 13) + Headers("A3", "11:*") + Message(3, 11) + "S: * 5 EXISTS\n" + Message(5, 13) +
-      "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH 11 12 13\nS: A4 OK done\n" + R"(
-    C: A5 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS ())
-    S: * 2 FETCH (UID 10 FLAGS ())
-    S: * 3 FETCH (UID 11 FLAGS ())
-    S: * 4 FETCH (UID 12 FLAGS ())
-    S: * 5 FETCH (UID 13 FLAGS ())
-    S: A5 OK done
-  )" + Headers("A6", "12") +
-      Message(4, 12) + "S: A6 OK done\n");
+      "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH 11 12 13\nS: A4 OK done\n" +
+      ListingOf({5, 10, 11, 12, 13}, "A5") + Headers("A6", "12") + Message(4, 12) + "S: A6 OK done\n");
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U, 13U, 12U));
   EXPECT_THAT(sink_.vanished, ElementsAre(6U));
 }
@@ -279,14 +264,7 @@ TEST_F(RefreshTest, ArrivalDoesNotHideAMissingMessage) {
 
 TEST_F(RefreshTest, TwoMessagesWithOneUidAreNotBelieved) {
   request_.full = true;
-  EXPECT_EQ(Fails(Open(2, 11) + R"(
-    C: A3 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS ())
-    S: * 2 FETCH (UID 5 FLAGS ())
-    S: A3 OK done
-  )")
-                .kind(),
-            ErrorKind::kProtocol);
+  EXPECT_EQ(Fails(Open(2, 11) + ListingOf({5, 5}, "A3")).kind(), ErrorKind::kProtocol);
   EXPECT_THAT(sink_.vanished, IsEmpty());
 }
 
@@ -299,26 +277,15 @@ TEST_F(RefreshTest, FirstListingFetchesHeadersInBatches) {
   request_.last = {};
   sink_.known = {};
   d_.options.header_batch = 2;
-  Run(Open(3, 11) + R"(
-    C: A3 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS ())
-    S: * 2 FETCH (UID 6 FLAGS ())
-    S: * 3 FETCH (UID 10 FLAGS ())
-    S: A3 OK done
-  )" + Headers("A4", "5:6") +
-      Message(2, 6) + Message(1, 5) + "S: A4 OK done\n" + Headers("A5", "10") + Message(3, 10) + "S: A5 OK done\n");
+  Run(Open(3, 11) + ListingOf({5, 6, 10}, "A3") + Headers("A4", "5:6") + Message(2, 6) + Message(1, 5) +
+      "S: A4 OK done\n" + Headers("A5", "10") + Message(3, 10) + "S: A5 OK done\n");
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U)) << "ascending, whatever the server's order";
   EXPECT_THAT(sink_.progress, ElementsAre(std::pair<uint64_t, uint64_t>(2, 3), std::pair<uint64_t, uint64_t>(3, 3)));
 }
 
 TEST_F(RefreshTest, NewUidValidityAsksForEverything) {
   sink_.known = {};  // The sink knows nothing under the new one.
-  Run(Open(1, 11, "A2", 8) + R"(
-    C: A3 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS ())
-    S: A3 OK done
-  )" + Headers("A4", "5") +
-      Message(1, 5) + "S: A4 OK done\n");
+  Run(Open(1, 11, "A2", 8) + ListingOf({5}, "A3") + Headers("A4", "5") + Message(1, 5) + "S: A4 OK done\n");
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U));
 }
 
@@ -342,12 +309,9 @@ class NewMessagesTest : public RefreshTest {
   }
   // The folder opened and listed once more, to see which of the silent messages are there.
   static std::string SecondLook(int first_tag, bool with_6 = true) {
-    const std::string tag = "A" + std::to_string(first_tag + 1);
-    return Open(with_6 ? 3 : 2, 11, "A" + std::to_string(first_tag)) + "C: " + tag +
-           " UID FETCH 1:* (UID FLAGS)\nS: * 1 FETCH (UID 5 FLAGS ())\n" +
-           (with_6 ? "S: * 2 FETCH (UID 6 FLAGS ())\nS: * 3 FETCH (UID 10 FLAGS ())\n"
-                   : "S: * 2 FETCH (UID 10 FLAGS ())\n") +
-           "S: " + tag + " OK done\n";
+    return Open(with_6 ? 3 : 2, 11, "A" + std::to_string(first_tag)) +
+           ListingOf(with_6 ? std::vector<int>{5, 6, 10} : std::vector<int>{5, 10},
+                     "A" + std::to_string(first_tag + 1));
   }
   static std::string NoDates(const std::string& tag, const std::string& set) {
     return "C: " + tag + " UID FETCH " + set + " " + kDates + "\nS: " + tag + " OK done\n";
@@ -528,13 +492,7 @@ TEST_F(NewMessagesTest, FolderReplacedInBetweenEndsTheListing) {
 
 TEST_F(RefreshTest, BrokenTailIsNotTriedAgain) {
   Fails(Open(5, 13) + Headers("A3", "11:*") + "! close");
-  Run(Open(3, 13) + R"(
-    C: A3 UID FETCH 1:* (UID FLAGS)
-    S: * 1 FETCH (UID 5 FLAGS ())
-    S: * 2 FETCH (UID 6 FLAGS ())
-    S: * 3 FETCH (UID 10 FLAGS ())
-    S: A3 OK done
-  )");
+  Run(Open(3, 13) + ListingOf({5, 6, 10}, "A3"));
   EXPECT_THAT(sink_.vanished, IsEmpty());
 }
 
