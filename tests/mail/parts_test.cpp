@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "mail/backoff.h"
 #include "mail/fetch_items.h"
 #include "mail/job_queue.h"
@@ -115,52 +113,6 @@ TEST(FetchedItemsTest, AnotherCommandsNumbersMeanNothing) {
   size.rfc822_size = 9;
   items.OnFetch(size);
   EXPECT_EQ(items.Find(50)->size, std::nullopt);
-}
-
-TEST(FolderListingTest, RejectsWhatCannotBe) {
-  FolderListing listing(2);
-  imap::FetchData fetch;
-  EXPECT_THROW(listing.OnFetch(fetch), Error) << "number 0";
-  fetch.sequence = 4'000'000'000;
-  EXPECT_THROW(listing.OnFetch(fetch), Error);
-  EXPECT_THROW(listing.OnExpunge(0), Error);
-  EXPECT_THROW(listing.OnExpunge(3), Error);
-  EXPECT_THROW(listing.OnExists(1), Error) << "EXISTS must not fall";
-  fetch.sequence = 1;
-  fetch.uid = 5;
-  listing.OnFetch(fetch);
-  fetch.uid = 6;
-  EXPECT_THROW(listing.OnFetch(fetch), Error) << "one message, two UIDs";
-  FolderListing huge(19'999'999);
-  fetch.sequence = 19'999'999;
-  EXPECT_THROW(huge.OnFetch(fetch), Error) << "memory for what was never named";
-  EXPECT_THROW(huge.Take(), Error);
-}
-
-TEST(FolderListingTest, MessagesThatComeAndGoLeaveNothingBehind) {
-  FolderListing listing(1);
-  imap::FetchData fetch;
-  fetch.sequence = fetch.uid.emplace(1);
-  listing.OnFetch(fetch);
-  const auto resident_pages = [] {
-    size_t total = 0;
-    size_t resident = 0;
-    std::ifstream("/proc/self/statm") >> total >> resident;
-    return resident;
-  };
-  const size_t before = resident_pages();
-  constexpr uint32_t kTimes = 500'000;
-  fetch.sequence = 2;
-  for (uint32_t i = 0; i < kTimes; ++i) {
-    listing.OnExists(2);
-    fetch.uid = i + 2;
-    listing.OnFetch(fetch);
-    listing.OnExpunge(2);
-  }
-  EXPECT_LT(resident_pages(), before + kTimes * sizeof(FolderListing::Message) / 2 / 4096);
-  const std::vector<FolderListing::Message> left = listing.Take();
-  ASSERT_EQ(left.size(), 1U);
-  EXPECT_EQ(left[0].uid, 1U);
 }
 
 TEST(FetchedItemsTest, TakesNoMoreThanAnybodyAsksFor) {
