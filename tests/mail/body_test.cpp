@@ -277,6 +277,53 @@ TEST_F(BodyTest, BytesThatComeAreProgressThoughAnotherConnectionHasStalled) {
   EXPECT_EQ(progress, d_.clock.Now());
 }
 
+class SilenceTest : public BodyTest {
+ protected:
+  SilenceTest() {
+    CancelAtHook();
+    d_.connector.OnHook("pass", [this] { d_.clock.Advance(silence_); });
+  }
+  void CancelBy(const std::string& rest) {
+    connection_ = d_.OpenReady(kOpened + rest);
+    connection_->wire().SetInterrupt(this);
+    connection_->Examine("INBOX");
+    // The time between two commands is nobody's silence.
+    d_.clock.Advance(std::chrono::minutes(5));
+    EXPECT_EQ(Caught([this] { BodyCommand(*connection_, request_, sink_).Run(); }).kind(), ErrorKind::kCancelled);
+  }
+  // Would the next connection's greeting be taken for progress by all who wait?
+  bool GreetingIsProgress() {
+    d_.clock.Advance(std::chrono::seconds(1));
+    d_.mailbox.OnReceived(100, d_.clock.Now());
+    return d_.mailbox.last_progress() == d_.clock.Now();
+  }
+
+  const base::Duration stall_ = d_.options.timeouts.stall;
+  base::Duration silence_ = stall_ / 2;
+};
+
+TEST_F(SilenceTest, ACommandThatNobodyWaitsForAnyMoreIsAStall) {
+  CancelBy("! pass\n! cancel\n! silence\n");
+  EXPECT_FALSE(GreetingIsProgress());
+}
+
+TEST_F(SilenceTest, ALongBodyThatNobodyWaitsForAnyMoreIsAStallToo) {
+  CancelBy("S: * 3 FETCH (UID 10 BODY[] {1000000}\nS| hello\n! pass\n! cancel\n");
+  EXPECT_FALSE(GreetingIsProgress());
+}
+
+TEST_F(SilenceTest, ACommandThatIsCancelledSoonIsNoStall) {
+  silence_ -= std::chrono::milliseconds(1);
+  CancelBy("! pass\n! cancel\n! silence\n");
+  EXPECT_TRUE(GreetingIsProgress());
+}
+
+TEST_F(SilenceTest, WhateverComesBreaksTheSilence) {
+  silence_ -= std::chrono::milliseconds(1);
+  CancelBy("! pass\nS: * OK still here\n! pass\n! cancel\n! silence\n");
+  EXPECT_TRUE(GreetingIsProgress());
+}
+
 TEST_F(BodyTest, WakeWithoutCancelChangesNothing) {
   d_.connector.OnHook("wake", [this] { d_.signals.wake.Set(); });
   Run("S: * 3 FETCH (UID 10 BODY[] {10}\nS| hello\n! wake\nS| world\nS: )\nS: A3 OK done\n");

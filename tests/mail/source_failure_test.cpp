@@ -125,6 +125,28 @@ TEST_F(SourceFailureTest, StalledServerTimesOut) {
   EXPECT_EQ(server_.connections(), 1) << "not repeated: somebody has waited long enough";
 }
 
+// Or each new connection would renew the patience of all who wait for the same silent server.
+TEST_F(SourceFailureTest, NewLoginsAreNoProgressAfterACommandGivenUpInSilence) {
+  options_.connections = 1;
+  server_.Hold("UID FETCH");
+  const Download first = Fetch(1);
+  ASSERT_TRUE(server_.WaitFor(BodyCommand(1)));
+  const base::MonoTime before = source_->LastProgress();
+  clock_.Advance(options_.timeouts.stall / 2);
+  first.task->Cancel();
+  const Download second = Fetch(2);
+  // The first connection is waited for a little, then given up.
+  EXPECT_TRUE(Eventually([&] {
+    if (server_.connections() == 1) clock_.Advance(std::chrono::milliseconds(100));
+    return server_.connections() == 2;
+  }));
+  ASSERT_TRUE(server_.WaitFor(BodyCommand(2)));
+  EXPECT_EQ(source_->LastProgress(), before);
+  server_.Release();
+  EXPECT_EQ(second.outcome.WaitKind(), "");
+  EXPECT_GT(source_->LastProgress(), before) << "an answer is progress again";
+}
+
 TEST_F(SourceFailureTest, StalledServerHoldsNothingElseUp) {
   server_.Hold(BodyCommand(1).substr(0, 10));
   std::vector<Download> downloads;
