@@ -128,6 +128,13 @@ class FakeTree final : public tree::Tree {
     base::MutexLock lock(mutex_);
     same_body_ = value;
   }
+  // Only the first `size` bytes of the body are left on the disk.
+  void CutBody(tree::Ino ino, off_t size) {
+    base::MutexLock lock(mutex_);
+    if (::ftruncate(Find(ino).message->fd(), size) != 0) {
+      throw base::ErrnoError(base::ErrorKind::kDisk, "memfd", errno);
+    }
+  }
   void SetXattr(const std::string& name, const std::string& value) {
     base::MutexLock lock(mutex_);
     xattrs_[name] = value;

@@ -217,6 +217,22 @@ TEST_F(OperationsTest, ShortSpansAreJoinedBecauseAShortAnswerMeansTheEnd) {
   EXPECT_EQ(Ask(Read(ino, handle, 4096, 0)).errnum, EIO) << "never a false end";
 }
 
+TEST_F(OperationsTest, ABodyThatWasCutOnTheDiskIsAnErrorAndNeverAnEnd) {
+  const std::string body(1000, 'x');
+  const tree::Ino ino = tree_.AddMessage(folder_, "long.eml", body);
+  const uint64_t handle = OpenHandle(ino);
+  tree_.CutBody(ino, 500);
+  // In one piece, and of several.
+  for (const size_t span : {size_t{4096}, size_t{100}}) {
+    tree_.LimitSpans(span);
+    EXPECT_EQ(Ask(Read(ino, handle, 500, 0)).bytes, body.substr(0, 500)) << "what is left";
+    EXPECT_EQ(Ask(Read(ino, handle, 4096, 0)).errnum, EIO);
+    EXPECT_EQ(Ask(Read(ino, handle, 4096, 450)).errnum, EIO);
+    EXPECT_EQ(Ask(Read(ino, handle, 1, 500)).errnum, EIO);
+    EXPECT_EQ(Ask(Read(ino, handle, 100, 900)).errnum, EIO);
+  }
+}
+
 TEST_F(OperationsTest, Xattrs) {
   tree_.SetXattr("user.mailboxfs.uid", "17");
   EXPECT_EQ(Ask(GetXattr(exact_, "user.mailboxfs.uid", 0)).xattr_size, 2U);

@@ -2,6 +2,7 @@
 """The cache of bodies keeps its limit, and nobody who reads notices what it throws away."""
 
 import contextlib
+import errno
 import os
 
 from support import process
@@ -76,6 +77,28 @@ class Cache(MountTest):
         for uid, file in held.items():
             self.assert_right(uid, file.read())
             self.assertEqual(self.imap.bodies(uid=uid), 1)
+
+    def test_a_body_that_was_cut_short_on_the_disk_is_an_error_while_it_is_open(self):
+        large = 4
+        with open(self.paths[large], "rb", buffering=0) as file:
+            process.wait_until(lambda: self.is_cached(large), what="the download's end")
+            (cached,) = (
+                path
+                for path in (self.box.directory / "cache" / "v1").glob("??/*")
+                if path.stat().st_size >= LARGE - 100 and path.name == f"{os.stat(self.paths[large]).st_ino:016x}"
+            )
+            body, left = self.inbox.get(large).body, LARGE // 2
+            os.truncate(cached, left)
+            # The kernel has none of it yet, and reads whole pages: neither zeros nor an early end.
+            self.assert_errno(errno.EIO, os.pread, file.fileno(), 4096, left - 100)
+            self.assert_errno(errno.EIO, os.pread, file.fileno(), 4096, LARGE * 3 // 4)
+            self.assert_errno(errno.EIO, os.pread, file.fileno(), 100, len(body) - 100)
+            self.assertEqual(os.pread(file.fileno(), 4096, 0), body[:4096], "what is left is right")
+            self.assertEqual(os.fstat(file.fileno()).st_size, len(body))
+        self.assertEqual(self.box.status()["cache"]["corrupt"], 0)
+        self.assert_right(large, read(self.paths[large]))
+        self.assertEqual(self.box.status()["cache"]["corrupt"], 1)
+        self.assertEqual(self.imap.bodies(uid=large), 2)
 
 
 if __name__ == "__main__":
