@@ -87,13 +87,13 @@ inline std::string ReadAll(int fd) {
   return bytes;
 }
 
-// A real mount of a FakeTree below a temporary directory.
 // From outside, as who runs the tests can. 0: done.
 inline int Unmount(const std::string& mountpoint, bool lazy) {
   if (::geteuid() == 0) return ::umount2(mountpoint.c_str(), lazy ? MNT_DETACH : 0);
   return std::system(("fusermount3 -q -u " + std::string(lazy ? "-z " : "") + mountpoint).c_str());
 }
 
+// A real mount of a FakeTree below a temporary directory.
 class MountFixture : public testing::Test {
  protected:
   MountFixture() {
