@@ -24,7 +24,7 @@ ninja -C "$build" "${chosen[@]}"
 [ -z "${MAILBOXFS_BUILD_ONLY-}" ] || exit 0
 
 log=$build/meson-logs/testlog.json
-rm -f "$log"
+rm -f "$log" "${log%.json}.junit.xml"
 status=0
 # Many tests wait for a deadline most of the time.
 meson test -C "$build" --no-rebuild --print-errorlogs --num-processes $((2 * $(nproc))) --timeout-multiplier 4 "$@" || status=$?
