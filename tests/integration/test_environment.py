@@ -3,7 +3,9 @@
 
 import errno
 import os
+import shutil
 import signal
+import unittest
 from pathlib import Path
 
 from support import process
@@ -14,6 +16,7 @@ from support.testcase import MountTest, main
 USER = "ada@example.org"
 OK, CONFIG = 0, 2
 ROOT = os.geteuid() == 0
+NOBODY = 65534
 
 
 def ignore_children():
@@ -86,6 +89,22 @@ class Environment(MountTest):
                     self.box.command("unmount", self.box.mountpoint, env=asking, check=True)
                     self.assertFalse(process.is_running(self.box.pid), "unmount did not find whom to wait for")
                     self.assertEqual(self.box._process.wait(10), OK)
+
+    @unittest.skipUnless(ROOT, "only root can become another user")
+    def test_root_finds_the_daemon_of_another_user(self):
+        """Though root may not even look into that mount."""
+        nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        environment = self.box.environment() | {"XDG_RUNTIME_DIR": ""}
+        # The build directory may be root's own.
+        program = shutil.copy(binary(), self.box.directory)
+        for path in (self.box.directory, *self.box.directory.iterdir()):
+            os.chown(path, NOBODY, NOBODY)
+        process.run([program, *self.mount_words()], env=environment, check=True, **nobody)
+        self.assert_errno(errno.EACCES, os.listdir, self.box.mountpoint)
+        daemon = self.box.status()["pid"]
+        self.assertRegex(Path(f"/proc/{daemon}/status").read_text(encoding="utf-8"), rf"\nUid:\s{NOBODY}\s")
+        self.box.command("unmount", self.box.mountpoint, check=True)
+        self.assertFalse(process.is_running(daemon), "unmount did not find whom to wait for")
 
     def test_a_daemon_that_ends_leaves_the_next_ones_socket_alone(self):
         """After a lazy unmount it lives on as long as something is open, while another is mounted there."""
