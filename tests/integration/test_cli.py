@@ -154,7 +154,7 @@ class CommandLine(MountTest):
                 names = {"overlay": overlay, "fstab": fstab, "mountpoint": self.box.mountpoint}
                 names["MAILBOXFS"] = Path(os.environ["MAILBOXFS"]).resolve()
                 done = process.run(
-                    ["unshare", "-mpf", "--kill-child", "--mount-proc", "sh", "-euc", script],
+                    [*self.own_mounts(), "-pf", "--kill-child", "--mount-proc", "sh", "-euc", script],
                     env=self.box.environment() | {name: str(path) for name, path in names.items()},
                     check=True,
                 )

@@ -154,7 +154,7 @@ class Environment(MountTest):
         """
         names = {"MAILBOXFS": binary(), "mountpoint": str(self.box.mountpoint), "LC_ALL": "C"}
         done = process.run(
-            ["unshare", "-m", "--propagation", "private", "sh", "-euc", script, "sh", *self.mount_words()],
+            [*self.own_mounts(), "sh", "-euc", script, "sh", *self.mount_words()],
             env=self.box.environment() | names,
             check=True,
         )

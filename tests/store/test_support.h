@@ -81,6 +81,16 @@ inline void RunAndKill(const std::function<void(const std::function<void()>& die
   ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
 }
 
+// Nobody else sees what this process mounts from now on. False: that cannot be had.
+inline bool HideMounts() {
+  if (::unshare(CLONE_NEWNS) != 0) return false;
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) return true;
+  // In a chroot only what is above it could be made private; what is mounted inside tells whether it is.
+  std::ifstream file("/proc/self/mountinfo");
+  const std::string mounts((std::istreambuf_iterator<char>(file)), {});
+  return !mounts.empty() && mounts.find(" shared:") == std::string::npos;
+}
+
 // Runs `work` with a small file system at `mount_point`, where one can be mounted: in a process and
 // mount name space of its own, so that nothing is left behind.
 inline void OnTinyFileSystem(const std::string& mount_point, const std::string& size,
@@ -89,8 +99,7 @@ inline void OnTinyFileSystem(const std::string& mount_point, const std::string& 
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, ("mode=0700,size=" + size).c_str()) != 0) {
+    if (!HideMounts() || ::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, ("mode=0700,size=" + size).c_str()) != 0) {
       ::_exit(kCannotMount);
     }
     try {

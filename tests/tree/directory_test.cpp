@@ -83,6 +83,23 @@ TEST_F(DirectoryTest, AFreshListingIsShownAtOnce) {
   EXPECT_EQ(source_->refresh_calls, calls);
 }
 
+// What was made at the server while it was answering is not in the answer.
+TEST_F(DirectoryTest, AListOfFoldersIsAsOldAsTheQuestion) {
+  const Ino sales = Find("sales");
+  source_->SetMode(FakeSource::Mode::kHeld);
+  const Asked<Attributes> first = OpenDirectory(sales);
+  const auto task = source_->Take();
+  ASSERT_NE(task, nullptr);
+  Advance(seconds(60));
+  source_->Run(task);
+  EXPECT_EQ(first.answer.Error(), std::nullopt);
+  source_->AddFolder("New");
+  const Asked<Attributes> second = Lookup(sales, "New");
+  EXPECT_FALSE(second.answer.given());
+  source_->RunHeld();
+  EXPECT_TRUE(second.answer.Value().directory);
+}
+
 TEST_F(DirectoryTest, AnOldListingWaitsForItsRefresh) {
   const Ino inbox = MakeOldInbox();
   const Asked<Attributes> asked = OpenDirectory(inbox);
