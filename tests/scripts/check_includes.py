@@ -26,7 +26,7 @@ _TESTING = r"(gtest|gmock|benchmark|fuzzer)/"
 # C++ headers have no dot; these are the C library's and the kernel's.
 _SYSTEM = re.compile(
     r"[a-z_/]+$|(sys|netinet|arpa|net|linux|asm)/|"
-    r"(cxxabi|dirent|iconv|execinfo|fcntl|grp|locale|netdb|poll|pthread|pwd|sched|signal|spawn|stdlib|string|"
+    r"(cxxabi|dirent|iconv|execinfo|fcntl|grp|locale|malloc|netdb|poll|pthread|pwd|sched|signal|spawn|stdlib|string|"
     r"syslog|termios|time|unistd|mntent|getopt|stdint|errno|limits|ucontext)\.h$"
 )
 _INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
