@@ -31,7 +31,7 @@ base::Error OtherBody(Context& context, const OpenBody& open, uint64_t size) {
                                           open.ino(), size, open.size())};
 }
 
-class TreeImpl : public Tree {
+class TreeImpl final : public Tree {
  public:
   TreeImpl(std::shared_ptr<Context> context, Directories::Names names);
   ~TreeImpl() override { Shutdown(); }
