@@ -143,8 +143,9 @@ void FetchedItems::OnFetch(imap::FetchData& fetch) {
   if (fetch.rfc822_size) item.size = fetch.rfc822_size;
   for (imap::BodySectionData& section : fetch.sections) {
     if (base::AsciiUpper(std::string_view(section.section).substr(0, 6)) != "HEADER") continue;
-    item.header = std::move(section.content).value_or(std::string());
-    if (item.header->size() > kMaxHeaderOctets) item.header->resize(kMaxHeaderOctets);
+    std::string header = std::move(section.content).value_or(std::string());
+    // Not cut in place, which would keep all its memory.
+    item.header = header.size() > kMaxHeaderOctets ? header.substr(0, kMaxHeaderOctets) : std::move(header);
     octets_ += item.header->size();
   }
   octets_ += kItemOctets + (item.flags ? item.flags->size() : 0);

@@ -155,8 +155,8 @@ TEST(ResponseReader, LongLinesInSmallChunksTakeLinearTime) {
 
 TEST(ResponseReader, ManyResponsesInOnePushTakeLinearTime) {
   std::string input;
-  for (int i = 0; i < 200'000; ++i) input += "* 1 EXPUNGE\r\n";
-  EXPECT_EQ(testing::ReadAll(input, {}).size(), 200'001U);
+  for (int i = 0; i < 100'000; ++i) input += "* 1 EXPUNGE\r\n";
+  EXPECT_EQ(testing::ReadAll(input, {}).size(), 100'001U);
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ TEST(FetchedItemsTest, TakesNoMoreThanAnybodyAsksFor) {
     items.OnFetch(fetch);
   };
   add(1);
-  EXPECT_LE(items.Find(1)->header->size(), 64U * 1024);
+  EXPECT_LE(items.Find(1)->header->capacity(), 64U * 1024);
   EXPECT_THROW(for (uint32_t i = 2; i < 5000; ++i) add(i), Error);
 }
 
