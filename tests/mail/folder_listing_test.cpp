@@ -1,7 +1,6 @@
 // The messages of a folder by sequence number, while they are being listed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "mail/fetch_items.h"
 #include "mailboxfs/base/error.h"
+#include "memory.h"
 
 namespace mailboxfs::mail {
 namespace {
@@ -118,13 +118,13 @@ TEST_F(ManyExpungesTest, DoNotHideOneThatWasNotToldOf) {
 TEST(FolderListingTest, MessagesThatComeAndGoLeaveNothingBehind) {
   FolderListing listing(1);
   listing.OnFetch(Fetch(1, 1));
-  const size_t before = ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
+  const size_t before = testing::AllocatedOctets();
   for (uint32_t uid = 2; uid < 100'000; ++uid) {
     listing.OnExists(2);
     listing.OnFetch(Fetch(2, uid));
     listing.OnExpunge(2);
   }
-  EXPECT_LT(::mallinfo2().uordblks + ::mallinfo2().hblkhd, before + 100'000);
+  EXPECT_LT(testing::AllocatedOctets(), before + 100'000);
   EXPECT_EQ(TakeUids(listing), std::vector<model::Uid>{1});
 }
 

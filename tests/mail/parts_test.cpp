@@ -9,6 +9,7 @@
 #include "mail/refusal.h"
 #include "mail/worker.h"
 #include "mailboxfs/base/manual_clock.h"
+#include "memory.h"
 
 namespace mailboxfs::mail {
 namespace {
@@ -127,8 +128,10 @@ TEST(FetchedItemsTest, TakesNoMoreThanAnybodyAsksFor) {
     items.OnFetch(fetch);
   };
   add(1);
-  EXPECT_LE(items.Find(1)->header->capacity(), 64U * 1024);
+  EXPECT_LE(items.Find(1)->header->size(), 64U * 1024);
+  const size_t before = testing::AllocatedOctets();
   EXPECT_THROW(for (uint32_t i = 2; i < 5000; ++i) add(i), Error);
+  EXPECT_LT(testing::AllocatedOctets(), before + 256 * 1024 * 1024);
 }
 
 class BackoffTest : public ::testing::Test {
