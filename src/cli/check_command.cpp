@@ -158,11 +158,12 @@ std::vector<LayerText> DescribeLayers(const ProbeReport& report, const config::A
       {Layer::kGreeting, "greeting", report.greeting, "an IMAP server must answer here; is it the right port?"},
       {Layer::kToken, "token-for-mailbox", "have a token", "see the account's token check"},
       {Layer::kLogin, "login", base::Format("logged in with {}", report.mechanism),
-       "Microsoft 365: New-ServicePrincipal must have the Object ID of the Enterprise application, "
-       "Add-MailboxPermission "
-       "FullAccess must be given for this mailbox, IMAP must be enabled for it (Set-CASMailbox -ImapEnabled $true), "
-       "and "
-       "the address must be the primary one; new grants can take an hour"},
+       account.auth.method == config::AuthMethod::kPassword
+           ? "check the user name, the secret's source and the secret; some servers want an app password"
+           : "Microsoft 365: New-ServicePrincipal must have the Object ID of the Enterprise application, "
+             "Add-MailboxPermission FullAccess must be given for this mailbox, IMAP must be enabled for it "
+             "(Set-CASMailbox -ImapEnabled $true), and the address must be the primary one; new grants can take an "
+             "hour"},
       {Layer::kFolders, "folders", base::Format("{} folders", report.folders),
        "the login works, but the folder list does not; see the server's answer"},
       {Layer::kMessage, "message", message,

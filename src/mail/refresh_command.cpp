@@ -1,7 +1,6 @@
 #include "mail/refresh_command.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -138,8 +137,10 @@ bool RefreshCommand::IsWholeTail(Uid last, const std::vector<model::MessageInfo>
     const auto* search = std::get_if<imap::SearchData>(&data);
     if (search == nullptr) return;
     answered = true;
-    std::copy_if(search->numbers.begin(), search->numbers.end(), std::back_inserter(found),
-                 [last](Uid uid) { return uid > last; });
+    for (const Uid uid : search->numbers) {
+      // More of them is wrong already, however many a hostile server sends.
+      if (uid > last && found.size() <= fresh.size()) found.push_back(uid);
+    }
   };
   const imap::StatusResponse status = connection_.Run(request);
   std::sort(found.begin(), found.end());
