@@ -75,7 +75,7 @@ class ManyExpungesTest : public ::testing::Test {
 
 // If each EXPUNGE moved the messages themselves, this would take minutes.
 TEST_F(ManyExpungesTest, OfTheFirstOfManyMessages) {
-  constexpr uint32_t kMany = 10 * kMessages;
+  constexpr uint32_t kMany = MAILBOXFS_MANY * kMessages;
   FolderListing listing(kMany);
   FetchUpTo(listing, kMany / 2);
   for (uint32_t i = 0; i < kMany / 4; ++i) Expunge(listing, 1);
@@ -119,12 +119,12 @@ TEST(FolderListingTest, MessagesThatComeAndGoLeaveNothingBehind) {
   FolderListing listing(1);
   listing.OnFetch(Fetch(1, 1));
   const size_t before = testing::AllocatedOctets();
-  for (uint32_t uid = 2; uid < 100'000; ++uid) {
+  for (uint32_t uid = 2; uid < 10'000 * MAILBOXFS_MANY; ++uid) {
     listing.OnExists(2);
     listing.OnFetch(Fetch(2, uid));
     listing.OnExpunge(2);
   }
-  EXPECT_LT(testing::AllocatedOctets(), before + 100'000);
+  EXPECT_LT(testing::AllocatedOctets(), before + 10'000 * MAILBOXFS_MANY);
   EXPECT_EQ(TakeUids(listing), std::vector<model::Uid>{1});
 }
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <random>
 
 #include "mailboxfs/model/text.h"
@@ -132,17 +131,16 @@ TEST(DecodeHeaderText, TakesRawBytesAsUtf8OrWindows1252) {
 }
 
 // Each of these makes a careless decoder quadratic.
+// Else it would take longer than any test may.
 TEST(ParseHeaderFields, TakesLinearTime) {
   for (const char* unit : {"=?", "=?a?q?", "=?a?b?", "=?utf-8?Q?x?= ", "(", "\"", "<", "=?utf-8?B?AAAA ", "\n ", "\r",
                            "=?iso-2022-jp?Q?=1B$B!?=", "\\(", ": "}) {
     std::string text = "From: ";
-    while (text.size() < 60'000) text += unit;
+    while (text.size() < 20'000 * MAILBOXFS_MANY) text += unit;
     text += "\r\nSubject: ";
-    const auto start = std::chrono::steady_clock::now();
     ParseHeaderFields(text);
     text.replace(0, 4, "Subj");
     DecodeHeaderText(text);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2)) << unit;
   }
 }
 
@@ -151,7 +149,7 @@ TEST(ParseHeaderFields, AlwaysGivesValidUtf8) {
   const std::string_view pieces[] = {"=?", "?=", "utf-8", "?Q?",         "?B?",     "=E4", "\r\n ", "\xE4", "\xC3",
                                      "<",  ">",  "\"",    "(",           ")",       "\\",  ",",     ";",    ":",
                                      "@",  "a",  " ",     "iso-2022-jp", "gb18030", "=1B", "utf-16"};
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < 2'000 * MAILBOXFS_MANY; ++round) {
     std::string text;
     for (unsigned i = random() % 24; i > 0; --i) {
       text += random() % 8 == 0 ? std::string(1, static_cast<char>(random())) : pieces[random() % std::size(pieces)];
