@@ -70,7 +70,7 @@ interruptible() {
 [ -e /dev/fuse ] || { say "$0: there is no /dev/fuse here; try: modprobe fuse"; exit 1; }
 if [ -z "${MAILBOXFS-}" ]; then
   "$top/contrib/deps.sh" build demo
-  say "building…"
+  say "building, which takes some minutes the first time…"
   [ -e "$build/build.ninja" ] ||
     quietly meson setup "$build" "$top" --buildtype=release -Doptimization=2 -Dunity=on -Dunity_size=1000 -Dtests=false -Dbenchmarks=false
   quietly ninja -C "$build" src/main/mailboxfs

@@ -223,11 +223,13 @@ int RunCheck(const CheckArguments& arguments) {
   base::InitLog({base::LogLevel::kError, true, false});
   Findings findings(arguments.json);
   config::Config config;
+  std::string advice = "mailboxfs.conf(5) describes every key";
   try {
     config = config::Load(arguments.config.value_or(config::DefaultPath()));
+    advice = "mailboxfs check --help says how to name mailboxes";
     RefuseUnknownMailboxes(config, arguments.mailboxes);
   } catch (const Error& error) {
-    findings.Fail("configuration", "configuration", error, "correct the file; mailboxfs.conf(5) describes every key");
+    findings.Fail("configuration", "configuration", error, advice);
     return findings.Finish();
   }
   findings.Add("configuration", "configuration", Verdict::kOk, config.path);

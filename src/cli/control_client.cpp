@@ -71,10 +71,14 @@ json::Value QueryStatus(const std::string& mountpoint) {
       if (!answer.empty()) return json::Parse(answer);
     }
   }
-  throw Error(ErrorKind::kDisk,
-              base::Format("{}: mounted, but its daemon does not answer; it may have died (mailboxfs unmount {}), or "
-                           "it belongs to another user",
-                           mountpoint, mountpoint));
+  if (entry->owner && *entry->owner != ::geteuid() && ::geteuid() != 0) {
+    throw Error(ErrorKind::kDisk,
+                base::Format("{}: mounted by another user (number {}), who can ask, and root: sudo mailboxfs status {}",
+                             mountpoint, *entry->owner, mountpoint));
+  }
+  throw Error(ErrorKind::kDisk, base::Format("{}: mounted, but its daemon does not answer; it may have died; then run: "
+                                             "mailboxfs unmount {}",
+                                             mountpoint, mountpoint));
 }
 
 }  // namespace mailboxfs::cli

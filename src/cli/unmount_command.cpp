@@ -37,8 +37,14 @@ base::UniqueFd OpenDaemon(const std::string& mountpoint) {
 
 int RunUnmount(const UnmountArguments& arguments) {
   const std::string mountpoint = CanonicalMountpoint(arguments.mountpoint);
-  if (!FindOwnMount(mountpoint)) {
+  const std::optional<MountEntry> entry = FindOwnMount(mountpoint);
+  if (!entry) {
     throw Error(ErrorKind::kDisk, base::Format("{}: mailboxfs is not mounted here", mountpoint));
+  }
+  if (entry->owner && *entry->owner != ::geteuid() && ::geteuid() != 0) {
+    throw Error(ErrorKind::kDisk, base::Format("{}: mounted by another user (number {}), who can unmount it, and root: "
+                                               "sudo mailboxfs unmount {}",
+                                               mountpoint, *entry->owner, mountpoint));
   }
   const base::UniqueFd daemon = OpenDaemon(mountpoint);
   try {
@@ -49,8 +55,8 @@ int RunUnmount(const UnmountArguments& arguments) {
   }
   if (!daemon || arguments.lazy) return kExitOk;
   // When the command returns, index and cache are free for the next mount.
-  pollfd entry{daemon.get(), POLLIN, 0};
-  if (::poll(&entry, 1, kExitMillis) == 0) {
+  pollfd exited{daemon.get(), POLLIN, 0};
+  if (::poll(&exited, 1, kExitMillis) == 0) {
     std::fprintf(stderr, "mailboxfs: %s is unmounted, but its daemon is still logging out\n", mountpoint.c_str());
   }
   return kExitOk;

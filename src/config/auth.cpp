@@ -59,7 +59,7 @@ void RefuseForeignKeys(const Node& auth, const Method& method) {
   }
 }
 
-std::string ParseTenant(const Node& auth) {
+std::string ParseTenant(const Node& auth, const Provider& provider) {
   const std::optional<Node> node = auth.Get("tenant");
   if (!node) return {};
   const std::string& tenant = node->Text();
@@ -74,7 +74,10 @@ std::string ParseTenant(const Node& auth) {
   const bool valid = !tenant.empty() && std::all_of(tenant.begin(), tenant.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
   });
-  if (!valid) node->Fail("is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com");
+  const bool whole = !provider.tenant_is_guid_or_domain || LooksLikeGuid(tenant) || tenant.find('.') != tenant.npos;
+  if (!valid || !whole) {
+    node->Fail("is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com");
+  }
   return tenant;
 }
 
@@ -115,7 +118,7 @@ std::string ParseScope(const Node& auth, const Provider& provider) {
 }
 
 void ParseClientCredentials(const Node& auth, const Provider& provider, AuthConfig* config) {
-  config->tenant = ParseTenant(auth);
+  config->tenant = ParseTenant(auth, provider);
   const Node client_id = auth.Require("client_id", "write the application's (client) ID");
   config->client_id = client_id.Text();
   if (config->client_id.empty()) client_id.Fail("is empty; write the application's (client) ID");

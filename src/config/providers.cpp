@@ -26,6 +26,7 @@ constexpr Provider kProviders[] = {
      .scope = "",
      .scopes = {},
      .secret_is_never_guid = false,
+     .tenant_is_guid_or_domain = false,
      .mailboxes_have_at_sign = false},
     {.name = "microsoft365",
      .host = "outlook.office365.com",
@@ -35,6 +36,7 @@ constexpr Provider kProviders[] = {
      .scope = kMicrosoftScopes[0],
      .scopes = kMicrosoftScopes,
      .secret_is_never_guid = true,
+     .tenant_is_guid_or_domain = true,
      .mailboxes_have_at_sign = true},
 };
 

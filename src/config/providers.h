@@ -17,7 +17,8 @@ struct Provider {
   std::string_view scope;
   // A scope must be one of these, which stand for the provider's clouds; none: any.
   std::span<const std::string_view> scopes;
-  bool secret_is_never_guid;    // A GUID is the secret's ID, copied by mistake.
+  bool secret_is_never_guid;  // A GUID is the secret's ID, copied by mistake.
+  bool tenant_is_guid_or_domain;
   bool mailboxes_have_at_sign;  // An address is needed, a user name is not enough.
 };
 

@@ -62,6 +62,12 @@ void CheckStatus(const struct stat& status, Sharing sharing, const std::string& 
 Secret ReadSecretFile(const std::string& path, Sharing sharing) {
   // Non-blocking, so that a pipe cannot hold us up before it is recognised.
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd && errno == ENOENT) {
+    Fail(Format("{} does not exist; write the secret there: install -m 600 /dev/stdin {}", path, path));
+  }
+  if (!fd && errno == EACCES) {
+    Fail(Format("{} may not be read by this user; the secret must belong to who mounts: chown {}", path, path));
+  }
   if (!fd) FailErrno(Format("{} cannot be read", path), errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) FailErrno(Format("{} cannot be read", path), errno);

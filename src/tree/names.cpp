@@ -181,7 +181,7 @@ bool IsVariable(Placeholder placeholder) {
 
 // Cuts sender and subject so that the whole fits: the sender first, the subject gets the rest.
 void Fit(const std::vector<Part>& parts, Values* values) {
-  size_t room = kMaxName;
+  size_t room = kMaxMessageName;
   size_t senders = 0;
   size_t subjects = 0;
   for (const Part& part : parts) {

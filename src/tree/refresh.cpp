@@ -302,8 +302,8 @@ void Refresher::Report(const Job& job, const base::Status& outcome, bool first_f
   if (outcome->kind() == ErrorKind::kCancelled) return;
   const bool first = IsOutage(outcome->kind()) ? !mailbox.outage.exchange(true) : first_failure;
   base::Log(first ? base::LogLevel::kWarning : base::LogLevel::kDebug,
-            "{}: not refreshed, what is known is shown as it is: {}. If it stays so, run 'mailboxfs check {}'",
-            mailbox.name, outcome->what(), mailbox.name);
+            "{}: not refreshed, what is known is shown as it is: {}. If it stays so, run '{} {}'", mailbox.name,
+            outcome->what(), context_->options.check_command, mailbox.name);
 }
 
 void Refresher::Leave(Ino ino, const Waiter* waiter) {

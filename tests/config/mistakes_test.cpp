@@ -214,6 +214,8 @@ TEST_F(MistakesTest, OfTenantAndClient) {
       {kTenant, R"("tenant": "consumers",)", tenant + "\"consumers\"" + shared},
       {kTenant, R"("tenant": "a/b",)",
        tenant + "is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com"},
+      {kTenant, R"("tenant": "fb561382-2222-2222-2222-06ab992d36",)",
+       tenant + "is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com"},
       {kTenant, R"("tenant": "",)",
        tenant + "is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com"},
       {kClientId, R"("client_id": "",)",

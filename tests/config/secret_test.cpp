@@ -56,12 +56,13 @@ TEST_F(SecretTest, FromAFileIsReadAnewEachTime) {
   std::filesystem::remove(Path("contoso.secret"));
   EXPECT_EQ(ErrorOf([&] { ReadSecret(config.accounts.at(0).auth.secret); }),
             "accounts.contoso.auth.client_secret (" + Path("config.json") + " line 10): " + Path("contoso.secret") +
-                " cannot be read: No such file or directory");
+                " does not exist; write the secret there: install -m 600 /dev/stdin " + Path("contoso.secret"));
 }
 
 TEST_F(SecretTest, FileMistakesAreNamed) {
   const std::string file = ".file: " + Path("contoso.secret");
-  EXPECT_EQ(LoadError(kSource), file + " cannot be read: No such file or directory");
+  EXPECT_EQ(LoadError(kSource),
+            file + " does not exist; write the secret there: install -m 600 /dev/stdin " + Path("contoso.secret"));
   EXPECT_EQ(FileError(""), file + " is empty; put the secret there");
   EXPECT_EQ(FileError("\n"), file + " is empty; put the secret there");
   EXPECT_EQ(FileError("\r\n"), file + " is empty; put the secret there");

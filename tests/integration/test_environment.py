@@ -105,6 +105,13 @@ class Environment(MountTest):
         self.assert_errno(errno.EACCES, os.listdir, self.box.mountpoint)
         daemon = self.box.status()["pid"]
         self.assertRegex(Path(f"/proc/{daemon}/status").read_text(encoding="utf-8"), rf"\nUid:\s{NOBODY}\s")
+        # Somebody else is told who can.
+        self.box.directory.chmod(0o711)
+        for command in ("status", "unmount"):
+            words = [program, command, self.box.mountpoint]
+            done = process.run(words, env=environment, user=NOBODY - 1, group=NOBODY, extra_groups=[])
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(f"mounted by another user (number {NOBODY})", done.stderr)
         self.box.command("unmount", self.box.mountpoint, check=True)
         self.assertFalse(process.is_running(daemon), "unmount did not find whom to wait for")
 

@@ -76,11 +76,11 @@ TEST(NameTemplate, CutsLongSubjectsAtACharacter) {
     std::string subject;
     while (subject.size() < 10'000) subject += unit;
     const std::string name = NameTemplate(kDefault).Format(Message(subject));
-    EXPECT_LE(name.size(), kMaxName);
+    EXPECT_LE(name.size(), kMaxMessageName);
     EXPECT_TRUE(model::IsValidUtf8(name)) << name;
     EXPECT_TRUE(name.ends_with(".1234.eml")) << name;
     if (std::string(unit) != "\u20AC ") {
-      EXPECT_GE(name.size(), kMaxName - 6) << "room is used: " << name;
+      EXPECT_GE(name.size(), kMaxMessageName - 6) << "room is used: " << name;
     }
   }
 }
@@ -121,8 +121,8 @@ TEST(NameTemplate, NamesTheSender) {
 TEST(NameTemplate, SharesTheRoom) {
   const NameTemplate both("{date}_{from}_{subject}.{uid}.eml");
   const std::string name = both.Format(Message(std::string(400, 's'), std::string(400, 'f') + "@example.org"));
-  EXPECT_EQ(name.size(), kMaxName);
-  EXPECT_EQ(name, "2022-10-01_" + std::string(64, 'f') + "_" + std::string(170, 's') + ".1234.eml");
+  EXPECT_EQ(name.size(), kMaxMessageName);
+  EXPECT_EQ(name, "2022-10-01_" + std::string(64, 'f') + "_" + std::string(115, 's') + ".1234.eml");
 }
 
 TEST(NameTemplate, RefusesABadTemplate) {

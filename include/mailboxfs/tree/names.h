@@ -13,6 +13,9 @@ namespace mailboxfs::tree {
 
 // The largest file name, in bytes (NAME_MAX).
 inline constexpr size_t kMaxName = 255;
+// A message's: what mail tools append (":2,S") or store with it must fit, too; notmuch gives up the whole
+// mail store at a name of 235.
+inline constexpr size_t kMaxMessageName = 200;
 
 // What every message's name ends in, and no folder's.
 inline constexpr std::string_view kMessageExtension = ".eml";
@@ -25,7 +28,7 @@ class NameTemplate {
   explicit NameTemplate(std::string_view text);
   // The file name for a message: valid UTF-8 in NFC; only letters and digits of all scripts,
   // and a few safe marks; no space, control or bidi character; no leading "-" or "."; at most
-  // kMaxName bytes, cut at a character; contains the UID.
+  // kMaxMessageName bytes, cut at a character; contains the UID.
   std::string Format(const model::MessageInfo& message) const;
 
  private:

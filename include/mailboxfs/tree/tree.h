@@ -33,6 +33,8 @@ struct TreeOptions {
   base::Duration refresh_grace = std::chrono::seconds(3);
   // UIDs and flags are all compared at least so often while a folder is in use.
   base::Duration scan_interval = std::chrono::minutes(10);
+  // What log lines advise, followed by a mailbox.
+  std::string check_command = "mailboxfs check";
 };
 
 // The directory tree as a view of index and cache. Thread-safe. Methods that answer at once
