@@ -1,5 +1,6 @@
 #include "mailboxfs/base/fd.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,6 +19,12 @@ void UniqueFd::Reset() noexcept {
 
 WakeEvent::WakeEvent() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!fd_) throw ErrnoError(ErrorKind::kInternal, "eventfd", errno);
+}
+
+WakeEvent WakeEvent::Share() const {
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) throw ErrnoError(ErrorKind::kInternal, "eventfd", errno);
+  return WakeEvent(std::move(fd));
 }
 
 void WakeEvent::Set() noexcept {

@@ -25,11 +25,13 @@ namespace {
 struct Arguments {
   MountArguments mount;
   CheckArguments check;
+  LoginArguments login;
+  SetupArguments setup;
   StatusArguments status;
   UnmountArguments unmount;
 };
 
-constexpr std::array<std::string_view, 4> kCommands = {"mount", "check", "status", "unmount"};
+constexpr std::array<std::string_view, 6> kCommands = {"mount", "check", "login", "setup", "status", "unmount"};
 
 constexpr std::string_view kConfigHelp =
     "Configuration file (default: $XDG_CONFIG_HOME/mailboxfs/config.json or ~/.config/mailboxfs/config.json, "
@@ -59,7 +61,46 @@ CLI::App* AddCheck(CLI::App* app, CheckArguments* arguments) {
       app->add_subcommand("check", "Check every layer from the configuration to the first message; say what to fix");
   command->add_option("MAILBOX", arguments->mailboxes, "Only these mailboxes (address or directory name)");
   command->add_option("-c,--config", arguments->config, std::string(kConfigHelp));
+  command
+      ->add_option("--mount", arguments->mountpoint,
+                   "Have the daemon that is mounted there check, with its own configuration, secrets and tokens")
+      ->type_name("MOUNTPOINT")
+      ->excludes("--config");
   command->add_flag("--json", arguments->json, "Print JSON with a stable identifier for each check");
+  return command;
+}
+
+CLI::App* AddLogin(CLI::App* app, LoginArguments* arguments) {
+  CLI::App* command =
+      app->add_subcommand("login", "Log a person in, once, for an account that needs it (device code, browser)");
+  command->add_option("ACCOUNT", arguments->account, "The account's name in the configuration")->required();
+  command->add_option("-c,--config", arguments->config, std::string(kConfigHelp));
+  return command;
+}
+
+CLI::App* AddSetup(CLI::App* app, SetupArguments* arguments) {
+  CLI::App* command = app->add_subcommand(
+      "setup", "Write a configuration, say what an administrator has to do, and check it; asks for what is not given");
+  command
+      ->add_option("PROVIDER", arguments->provider,
+                   "microsoft365, microsoft365-gcc-high, microsoft365-dod or microsoft365-china")
+      ->required();
+  command->add_option("--tenant", arguments->tenant, "Directory (tenant) ID, or a domain of the tenant")
+      ->type_name("TENANT");
+  command->add_option("--client-id", arguments->client_id, "Application (client) ID")->type_name("ID");
+  command->add_option("--secret-file", arguments->secret_file, "A file of mode 0600 with the client secret's Value")
+      ->type_name("FILE");
+  command
+      ->add_option("--certificate", arguments->certificate, "A PEM file of mode 0600 with certificate and private key")
+      ->type_name("FILE");
+  command->add_option("--mailbox", arguments->mailboxes, "A mailbox's primary address; may be given several times")
+      ->type_name("ADDRESS")
+      ->allow_extra_args(false);
+  command
+      ->add_option("-c,--config", arguments->config,
+                   "The file to write (default: ~/.config/mailboxfs/config.json; for root /etc/mailboxfs/config.json)")
+      ->type_name("FILE");
+  command->add_flag("--replace", arguments->replace, "Replace an existing file; it is kept as FILE.old");
   return command;
 }
 
@@ -145,6 +186,8 @@ int RunCommand(int argc, char** argv) {
   Arguments arguments;
   const CLI::App* mount = AddMount(&app, &arguments.mount);
   const CLI::App* check = AddCheck(&app, &arguments.check);
+  const CLI::App* login = AddLogin(&app, &arguments.login);
+  const CLI::App* setup = AddSetup(&app, &arguments.setup);
   const CLI::App* status = AddStatus(&app, &arguments.status);
   AddUnmount(&app, &arguments.unmount);
   try {
@@ -154,6 +197,8 @@ int RunCommand(int argc, char** argv) {
   }
   if (mount->parsed()) return RunMount(arguments.mount);
   if (check->parsed()) return RunCheck(arguments.check);
+  if (login->parsed()) return RunLogin(arguments.login);
+  if (setup->parsed()) return RunSetup(arguments.setup);
   if (status->parsed()) return RunStatus(arguments.status);
   return RunUnmount(arguments.unmount);
 }

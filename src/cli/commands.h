@@ -21,10 +21,25 @@ int RunMount(const MountArguments& arguments);
 
 struct CheckArguments {
   std::optional<std::string> config;
-  std::vector<std::string> mailboxes;  // Addresses or directory names; empty: all.
+  std::optional<std::string> mountpoint;  // Have this mount's daemon do it.
+  std::vector<std::string> mailboxes;     // Addresses or directory names; empty: all.
   bool json = false;
 };
 int RunCheck(const CheckArguments& arguments);
+
+struct LoginArguments {
+  std::optional<std::string> config;
+  std::string account;
+};
+int RunLogin(const LoginArguments& arguments);
+
+struct SetupArguments {
+  std::string provider;
+  std::optional<std::string> config, tenant, client_id, secret_file, certificate;
+  std::vector<std::string> mailboxes;
+  bool replace = false;  // An existing configuration.
+};
+int RunSetup(const SetupArguments& arguments);
 
 struct StatusArguments {
   std::string mountpoint;

@@ -17,6 +17,7 @@
 
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
+#include "mailboxfs/cli/exit_code.h"
 
 namespace mailboxfs::cli {
 namespace {
@@ -27,6 +28,7 @@ using base::ErrorKind;
 
 // Clients send their line at once, and take the answer as it comes.
 constexpr int kRequestMillis = 1000;
+constexpr size_t kMaxRequest = size_t{1} << 20U;
 constexpr int kSendSeconds = 5;
 constexpr int kPauseMillis = 200;
 
@@ -65,8 +67,8 @@ void MakePrivateDirectory(const std::string& path) {
 std::string ReceiveLine(int client) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kRequestMillis);
   std::string line;
-  std::array<char, 256> buffer{};
-  while (line.find('\n') == std::string::npos && line.size() < buffer.size()) {
+  std::array<char, 4096> buffer{};
+  while (line.find('\n') == std::string::npos && line.size() < kMaxRequest) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
     pollfd readable{client, POLLIN, 0};
     if (left <= 0 || ::poll(&readable, 1, static_cast<int>(left)) <= 0) return {};
@@ -86,6 +88,19 @@ bool SendAll(int fd, std::string_view bytes) {
   return true;
 }
 
+bool SendLine(int client, const json::Value& document) { return SendAll(client, json::Dump(document) + "\n"); }
+
+bool HasHungUp(int client) {
+  pollfd entry{client, POLLRDHUP, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
+
+json::Value ErrorReport(std::string_view what) {
+  json::Value report;
+  report.Set("error", what);
+  return report;
+}
+
 }  // namespace
 
 std::vector<std::string> ControlSocketPaths(const std::string& mountpoint, unsigned uid) {
@@ -94,8 +109,8 @@ std::vector<std::string> ControlSocketPaths(const std::string& mountpoint, unsig
   return paths;
 }
 
-ControlServer::ControlServer(const std::string& mountpoint, std::function<json::Value()> status)
-    : path_(ControlSocketPaths(mountpoint, ::geteuid()).front()), status_(std::move(status)) {
+ControlServer::ControlServer(const std::string& mountpoint, ControlHandlers handlers)
+    : path_(ControlSocketPaths(mountpoint, ::geteuid()).front()), handlers_(std::move(handlers)) {
   MakePrivateDirectory(path_.substr(0, path_.rfind('/')));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -116,6 +131,8 @@ ControlServer::ControlServer(const std::string& mountpoint, std::function<json::
 ControlServer::~ControlServer() {
   stop_.Set();
   thread_.join();
+  check_stop_.Set();
+  if (check_thread_.joinable()) check_thread_.join();
   // After a lazy unmount the path may be the next daemon's.
   struct stat info {};
   if (::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_) ::unlink(path_.c_str());
@@ -127,36 +144,106 @@ void ControlServer::Serve() {
     if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
     if (fds[1].revents != 0) return;
     if (fds[0].revents == 0) continue;
-    const base::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    base::UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!client) {
       // Out of descriptors, for example: not at once again.
       ::poll(&fds[1], 1, kPauseMillis);
       continue;
     }
     try {
-      Answer(client.get());
+      Answer(std::move(client));
     } catch (const std::exception& error) {
       base::LogWarning("control socket: {}", error.what());
     }
   }
 }
 
-void ControlServer::Answer(int client) {
+void ControlServer::Answer(base::UniqueFd client) {
   ucred peer{};
   socklen_t length = sizeof peer;
-  if (::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return;
+  if (::getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return;
   if (peer.uid != 0 && peer.uid != ::geteuid()) return;
   const timeval patience{kSendSeconds, 0};
-  ::setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  const std::string request = ReceiveLine(client);
+  ::setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const std::string request = ReceiveLine(client.get());
   if (request.empty()) return;
-  json::Value answer;
+  constexpr std::string_view kCheck = "check ";
   if (request == "status\n") {
-    answer = status_();
+    SendLine(client.get(), handlers_.status());
+  } else if (request.starts_with(kCheck)) {
+    StartCheck(std::move(client), request.substr(kCheck.size()));
   } else {
-    answer.Set("error", "unknown request");
+    SendLine(client.get(), ErrorReport("unknown request"));
   }
-  SendAll(client, json::Dump(answer) + "\n");
+}
+
+void ControlServer::StartCheck(base::UniqueFd client, const std::string& mailboxes) {
+  check::Request request;
+  request.mounted = true;
+  const json::Value list = json::Parse(mailboxes);
+  if (const json::Value::Array* array = list.AsArray()) {
+    for (const json::Value& mailbox : *array) {
+      if (const std::string* name = mailbox.AsString()) request.mailboxes.push_back(*name);
+    }
+  }
+  if (checking_ && !HasHungUp(check_client_.get())) {
+    SendLine(client.get(), ErrorReport("another check of this mount is running; try again when it has ended"));
+    return;
+  }
+  // Whoever asked for the last one has gone.
+  check_stop_.Set();
+  if (check_thread_.joinable()) check_thread_.join();
+  check_stop_.Clear();
+  checking_ = true;
+  check_client_ = std::move(client);
+  check_thread_ = std::thread([this, request] {
+    Check(check_client_.get(), request);
+    // The client waits for the end, not for the next check.
+    ::shutdown(check_client_.get(), SHUT_RDWR);
+    checking_ = false;
+  });
+}
+
+void ControlServer::Check(int client, const check::Request& request) {
+  const auto report = [this, client](const check::Finding& finding) {
+    // Whoever asked has gone: nobody needs the rest.
+    if (!SendLine(client, FindingReport(finding))) check_stop_.Set();
+  };
+  json::Value last;
+  try {
+    last.Set("exit_code", handlers_.check(request, check_stop_, report));
+  } catch (const std::exception&) {
+    const Error error = base::CurrentError();
+    last = ErrorReport(error.what());
+    last.Set("exit_code", ExitCodeFor(error.kind()));
+  }
+  SendLine(client, last);
+}
+
+json::Value FindingReport(const check::Finding& finding) {
+  json::Value report = json::Value::MakeObject();
+  report.Set("id", finding.id);
+  report.Set("subject", finding.subject);
+  report.Set("verdict", check::VerdictName(finding.verdict));
+  report.Set("evidence", finding.evidence);
+  if (!finding.advice.empty()) report.Set("advice", finding.advice);
+  if (!finding.cause.empty()) report.Set("cause", finding.cause);
+  return report;
+}
+
+check::Finding ParseFinding(const json::Value& report) {
+  const auto text = [&report](std::string_view key) {
+    const json::Value* member = report.Find(key);
+    const std::string* value = member == nullptr ? nullptr : member->AsString();
+    return value == nullptr ? std::string() : *value;
+  };
+  check::Finding finding{text("id"),       text("subject"), check::Verdict::kFailed,
+                         text("evidence"), text("advice"),  text("cause")};
+  using check::Verdict;
+  for (const Verdict verdict : {Verdict::kOk, Verdict::kInfo, Verdict::kWarning, Verdict::kFailed}) {
+    if (check::VerdictName(verdict) == text("verdict")) finding.verdict = verdict;
+  }
+  return finding;
 }
 
 }  // namespace mailboxfs::cli

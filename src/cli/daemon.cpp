@@ -82,7 +82,10 @@ void Daemon::Run(const std::function<void()>& before_mount, const std::function<
   session_->Mount();
   std::optional<ControlServer> control;
   try {
-    control.emplace(mountpoint_, [this] { return Status(); });
+    const auto check = [this](const check::Request& request, const base::WakeEvent& wake, const auto& report) {
+      return check::Run(config_, request, services_.MakeMeans(config_), wake, report);
+    };
+    control.emplace(mountpoint_, ControlHandlers{[this] { return Status(); }, check});
   } catch (const base::Error& error) {
     // Another user can be in the way in /tmp; that must not keep anybody from his mail.
     base::LogWarning("{}; mounted all the same, but 'mailboxfs status' will not work", error.what());
@@ -105,7 +108,7 @@ json::Value Daemon::Status() const {
   connections.Set("limit", uint64_t{services_.budget().limit()});
   status.Set("connections", std::move(connections));
   json::Value tokens = json::Value::MakeObject();
-  for (const auto& [account, source] : services_.tokens_by_account()) {
+  for (const auto& [account, source] : services_.tokens().All()) {
     tokens.Set(account, TokenReport(source->GetStatus()));
   }
   status.Set("tokens", std::move(tokens));

@@ -26,6 +26,7 @@
 #include "mailboxfs/net/transport.h"
 #include "mount_table.h"
 #include "service_manager.h"
+#include "services.h"
 
 namespace mailboxfs::cli {
 namespace {
@@ -260,6 +261,7 @@ int RunMount(const MountArguments& arguments) {
   job.foreground = arguments.foreground;
   const std::optional<std::string> path = arguments.config ? arguments.config : job.options.config;
   job.config = config::Load(path.value_or(config::DefaultPath()));
+  CheckCredentials(job.config);
   job.mountpoint = CheckMountpoint(arguments.mountpoint);
   RefuseOwnDirectoriesBelow(job.mountpoint.path, job.config);
   return job.foreground ? ServeInForeground(job) : Detach(job);

@@ -8,6 +8,7 @@
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
+#include "mailboxfs/config/answers.h"
 #include "paths.h"
 #include "providers.h"
 
@@ -64,13 +65,10 @@ ImapConfig ParseImap(const Node& account, const Provider& provider) {
 }
 
 void CheckAddress(const Node& node, const std::string& address, const Provider& provider) {
-  if (address.empty()) node.Fail("is empty; write the mailbox's address");
-  if (HasControlCharacter(address) || HasSpace(address)) {
-    node.Fail("contains white space or a control character; write only the address");
-  }
-  if (provider.mailboxes_have_at_sign && address.find('@') == std::string::npos) {
-    node.Fail(Format("\"{}\" is no address; write it in full, like user@example.org", Quote(address)));
-  }
+  const bool plain = !address.empty() && !HasControlCharacter(address) && !HasSpace(address);
+  // Elsewhere a user name is enough.
+  if (plain && provider.vendor != Vendor::kMicrosoft) return;
+  if (const std::string problem = AddressProblem(address); !problem.empty()) node.Fail(problem);
 }
 
 // Directory names of all accounts, with where each was given.
@@ -124,6 +122,8 @@ Account ParseAccount(const Node& node, NamesSeen* names) {
     node.Get("provider")
         ->Fail(Format("\"{}\" is unknown; the known providers are {}", Quote(account.provider), ProviderNames()));
   }
+  account.vendor = provider->vendor;
+  account.exchange_environment = provider->exchange_environment;
   account.imap = ParseImap(node, *provider);
   account.mailboxes = ParseMailboxes(node, *provider, names);
   account.auth = ParseAuth(node, *provider, account.mailboxes.size());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "account.h"
+#include "auth_client.h"
 #include "checks.h"
 #include "file_checks.h"
 #include "mailboxfs/base/encoding.h"
@@ -17,16 +19,37 @@ using base::Format;
 
 namespace {
 
+constexpr std::string_view kImdsEndpoint = "http://169.254.169.254/metadata/identity/oauth2/token";
+
 struct Method {
   std::string_view name;
   AuthMethod method;
-  std::array<std::string_view, 6> keys;  // Beside "method".
+  std::array<std::string_view, 15> keys;  // Beside "method".
 };
 
 constexpr Method kMethods[] = {
     {"client-credentials",
      AuthMethod::kClientCredentials,
-     {"tenant", "client_id", "client_secret", "token_endpoint", "scope", "ca_file"}},
+     {"tenant", "client_id", "client_secret", "certificate", "private_key", "private_key_passphrase",
+      "assertion_algorithm", "federated_token_file", "token_endpoint", "issuer", "scope", "resource", "ca_file"}},
+    {"managed-identity",
+     AuthMethod::kManagedIdentity,
+     {"client_id", "object_id", "resource_id", "resource", "token_endpoint"}},
+    {"device-code",
+     AuthMethod::kDeviceCode,
+     {"tenant", "client_id", "client_secret", "certificate", "private_key", "private_key_passphrase",
+      "assertion_algorithm", "device_endpoint", "token_endpoint", "issuer", "scope", "ca_file"}},
+    {"authorization-code",
+     AuthMethod::kAuthorizationCode,
+     {"tenant", "client_id", "client_secret", "certificate", "private_key", "private_key_passphrase",
+      "assertion_algorithm", "authorization_endpoint", "redirect_port", "token_endpoint", "issuer", "scope",
+      "ca_file"}},
+    {"refresh-token",
+     AuthMethod::kRefreshToken,
+     {"tenant", "client_id", "client_secret", "certificate", "private_key", "private_key_passphrase",
+      "assertion_algorithm", "refresh_token", "token_endpoint", "issuer", "scope", "ca_file"}},
+    {"service-account", AuthMethod::kServiceAccount, {"service_account_key", "token_endpoint", "scope", "ca_file"}},
+    {"token-command", AuthMethod::kTokenCommand, {"command"}},
     {"password", AuthMethod::kPassword, {"user", "password"}},
 };
 
@@ -59,77 +82,74 @@ void RefuseForeignKeys(const Node& auth, const Method& method) {
   }
 }
 
-std::string ParseTenant(const Node& auth, const Provider& provider) {
-  const std::optional<Node> node = auth.Get("tenant");
-  if (!node) return {};
-  const std::string& tenant = node->Text();
-  for (const std::string_view shared : {"common", "organizations", "consumers"}) {
-    if (base::EqualsIgnoreCase(tenant, shared)) {
-      node->Fail(
-          Format("\"{}\" stands for any tenant, and an application that logs in as itself belongs to one; write "
-                 "the tenant's ID or domain",
-                 shared));
-    }
-  }
-  const bool valid = !tenant.empty() && std::all_of(tenant.begin(), tenant.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-  });
-  const bool whole = !provider.tenant_is_guid_or_domain || LooksLikeGuid(tenant) || tenant.find('.') != tenant.npos;
-  if (!valid || !whole) {
-    node->Fail("is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com");
-  }
-  return tenant;
-}
-
-std::string ParseTokenEndpoint(const Node& auth, const Provider& provider, const std::string& tenant) {
-  const std::optional<Node> given = auth.Get("token_endpoint");
-  if (!given && provider.token_endpoint.empty()) {
-    auth.Require("token_endpoint", "write the URL that gives tokens, or name a \"provider\" that presets it");
-  }
-  std::string url = given ? given->Text() : std::string(provider.token_endpoint);
-  constexpr std::string_view kPlaceholder = "{tenant}";
-  for (size_t at = url.find(kPlaceholder); at != std::string::npos; at = url.find(kPlaceholder, at)) {
-    if (tenant.empty()) {
-      auth.Require("tenant",
-                   "write the tenant's ID (a GUID) or a domain such as contoso.onmicrosoft.com; the token "
-                   "endpoint needs it");
-    }
-    url.replace(at, kPlaceholder.size(), tenant);
-    at += tenant.size();
-  }
-  const std::string problem = TokenEndpointProblem(url);
-  if (given && !problem.empty()) given->Fail(problem);
-  return url;
-}
-
-std::string ParseScope(const Node& auth, const Provider& provider) {
-  const std::optional<Node> node = auth.Get("scope");
-  if (!node) return std::string(provider.scope);
-  const std::string& scope = node->Text();
-  if (HasControlCharacter(scope)) node->Fail("contains a control character; remove it");
-  const auto matches = [&](std::string_view known) { return base::EqualsIgnoreCase(scope, known); };
-  if (provider.scopes.empty() || std::any_of(provider.scopes.begin(), provider.scopes.end(), matches)) return scope;
-  std::string others;
-  for (const std::string_view known : provider.scopes) {
-    if (known != provider.scope) others += Format("{}{}", others.empty() ? "" : ", ", known);
-  }
-  node->Fail(Format("\"{}\" gives no token that opens mailboxes; write {} (or one of {})", Quote(scope), provider.scope,
-                    others));
-}
-
 void ParseClientCredentials(const Node& auth, const Provider& provider, AuthConfig* config) {
-  config->tenant = ParseTenant(auth, provider);
-  const Node client_id = auth.Require("client_id", "write the application's (client) ID");
-  config->client_id = client_id.Text();
-  if (config->client_id.empty()) client_id.Fail("is empty; write the application's (client) ID");
-  if (HasSpace(config->client_id) || HasControlCharacter(config->client_id)) {
-    client_id.Fail("contains white space or a control character; write only the application's (client) ID");
-  }
-  config->token_endpoint = ParseTokenEndpoint(auth, provider, config->tenant);
-  config->scope = ParseScope(auth, provider);
+  ParseTenant(auth, provider, TenantRule::kOne, config);
+  ParseClientId(auth, provider, config);
+  ParseAddresses(auth, provider, config);
+  ParseScope(auth, provider, provider.app_scope, config);
   config->ca_file = GetCaFile(auth);
-  const Node secret = auth.Require("client_secret", "say where it is, for example { \"file\": \"contoso.secret\" }");
-  config->secret = ParseSecret(secret, provider.secret_is_never_guid);
+  ParseClientProof(auth, provider, /*required=*/true, config);
+}
+
+// The methods that end in a refresh token.
+void ParseUserLogin(const Node& auth, const Provider& provider, AuthConfig* config) {
+  ParseTenant(auth, provider, TenantRule::kShared, config);
+  ParseClientId(auth, provider, config);
+  ParseAddresses(auth, provider, config);
+  ParseScope(auth, provider, provider.user_scope, config);
+  config->ca_file = GetCaFile(auth);
+  ParseClientProof(auth, provider, /*required=*/false, config);
+  for (const auto& [name, value] : provider.authorization_fields) {
+    config->authorization_fields.emplace_back(name, value);
+  }
+  // OpenID Connect Core section 11: only with this there is a refresh token. Microsoft's endpoints don't want it.
+  const bool offline = config->scope.find("offline_access") != std::string::npos;
+  if (provider.vendor == Vendor::kOther && offline) config->authorization_fields.emplace_back("prompt", "consent");
+  if (const auto port = GetInteger(auth, "redirect_port", 1, 65535)) {
+    config->redirect_port = static_cast<uint16_t>(*port);
+  }
+  if (config->method == AuthMethod::kRefreshToken) {
+    const Node token = auth.Require("refresh_token", "say where it is, for example { \"file\": \"mail.token\" }");
+    config->refresh_token = ParseSecret(token, {});
+  }
+}
+
+void ParseManagedIdentity(const Node& auth, const Provider& provider, AuthConfig* config) {
+  constexpr std::pair<std::string_view, std::string_view> kIdentities[] = {
+      {"client_id", "client_id"}, {"object_id", "object_id"}, {"resource_id", "msi_res_id"}};
+  for (const auto& [key, field] : kIdentities) {
+    const std::optional<Node> node = auth.Get(key);
+    if (!node) continue;
+    if (config->identity) node->Fail("is a second way to name the identity; keep one of them");
+    if (node->Text().empty() || HasControlCharacter(node->Text())) {
+      node->Fail("is empty or contains a control character; write only the identity's ID, or remove it");
+    }
+    config->identity.emplace(field, node->Text());
+    if (key == "client_id") config->client_id = node->Text();
+  }
+  ParseScope(auth, provider, "", config);
+  if (config->resource.empty()) config->resource = provider.resource;
+  if (config->resource.empty()) auth.Require("resource", "write for example \"https://outlook.office365.com\"");
+  config->token_endpoint = kImdsEndpoint;
+  if (const std::optional<Node> endpoint = auth.Get("token_endpoint")) {
+    const std::string problem = MetadataEndpointProblem(endpoint->Text());
+    if (!problem.empty()) endpoint->Fail(problem);
+    config->token_endpoint = endpoint->Text();
+  }
+}
+
+void ParseServiceAccount(const Node& auth, const Provider& provider, AuthConfig* config) {
+  const Node key = auth.Require("service_account_key",
+                                "say where Google's key file is, for example { \"file\": \"service-account.json\" }");
+  config->service_account_key = ParseSecret(key, {.lines = true});
+  ParseScope(auth, provider, provider.app_scope, config);
+  if (config->scope.empty()) auth.Require("scope", "write for example \"https://mail.google.com/\"");
+  config->ca_file = GetCaFile(auth);
+  if (const std::optional<Node> endpoint = auth.Get("token_endpoint")) {
+    const std::string problem = TokenEndpointProblem(endpoint->Text());
+    if (!problem.empty()) endpoint->Fail(problem);
+    config->token_endpoint = endpoint->Text();
+  }
 }
 
 void ParsePassword(const Node& auth, size_t mailboxes, AuthConfig* config) {
@@ -145,10 +165,20 @@ void ParsePassword(const Node& auth, size_t mailboxes, AuthConfig* config) {
     config->user = user->Text();
   }
   const Node secret = auth.Require("password", "say where it is, for example { \"file\": \"mail.secret\" }");
-  config->secret = ParseSecret(secret, /*never_guid=*/false);
+  config->password = ParseSecret(secret, {});
 }
 
 }  // namespace
+
+std::string_view MethodName(AuthMethod method) {
+  return std::find_if(std::begin(kMethods), std::end(kMethods),
+                      [method](const Method& known) { return known.method == method; })
+      ->name;
+}
+
+bool IsInteractive(AuthMethod method) {
+  return method == AuthMethod::kDeviceCode || method == AuthMethod::kAuthorizationCode;
+}
 
 std::optional<std::string> GetCaFile(const Node& node) {
   const std::optional<Node> ca_file = node.Get("ca_file");
@@ -172,6 +202,15 @@ AuthConfig ParseAuth(const Node& account, const Provider& provider, size_t mailb
   config.method = method.method;
   switch (method.method) {
     case AuthMethod::kClientCredentials: ParseClientCredentials(auth, provider, &config); break;
+    case AuthMethod::kManagedIdentity: ParseManagedIdentity(auth, provider, &config); break;
+    case AuthMethod::kDeviceCode:
+    case AuthMethod::kAuthorizationCode:
+    case AuthMethod::kRefreshToken: ParseUserLogin(auth, provider, &config); break;
+    case AuthMethod::kServiceAccount: ParseServiceAccount(auth, provider, &config); break;
+    case AuthMethod::kTokenCommand:
+      config.command = ParseCommand(auth.Require(
+          "command", "write the program that prints a token, for example [\"oama\", \"access\", \"{mailbox}\"]"));
+      break;
     case AuthMethod::kPassword: ParsePassword(auth, mailboxes, &config); break;
   }
   return config;

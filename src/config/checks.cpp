@@ -82,7 +82,15 @@ std::string HostProblem(std::string_view host) {
   return {};
 }
 
-std::string TokenEndpointProblem(std::string_view url) {
+namespace {
+
+bool IsLinkLocal(std::string_view host) {
+  in_addr v4{};
+  return ::inet_pton(AF_INET, std::string(host).c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 16U == 0xa9fe;
+}
+
+// `may_be_plain` says to which hosts http is allowed.
+std::string UrlProblem(std::string_view url, bool (*may_be_plain)(std::string_view host)) {
   constexpr std::string_view kExample = "write for example https://login.example.org/token";
   if (url.find_first_of("{}") != std::string_view::npos) {
     return "contains an unknown placeholder; only {tenant} is known";
@@ -99,10 +107,18 @@ std::string TokenEndpointProblem(std::string_view url) {
   const std::optional<std::string_view> host = HostOfAuthority(authority);
   if (!host || HasSpace(url) || HasControlCharacter(url)) return base::Format("is no valid URL; {}", kExample);
   if (rest.find('#') != std::string_view::npos) return "contains a fragment; remove # and what follows";
-  if (scheme == "http" && !IsLoopbackHost(*host)) {
+  if (scheme == "http" && !may_be_plain(*host)) {
     return "would send the secret unencrypted; use https:// (http:// is only for loopback hosts)";
   }
   return {};
+}
+
+}  // namespace
+
+std::string TokenEndpointProblem(std::string_view url) { return UrlProblem(url, &IsLoopbackHost); }
+
+std::string MetadataEndpointProblem(std::string_view url) {
+  return UrlProblem(url, [](std::string_view host) { return IsLoopbackHost(host) || IsLinkLocal(host); });
 }
 
 std::string DirectoryNameProblem(std::string_view name) {

@@ -19,6 +19,9 @@ std::string HostProblem(std::string_view host);
 // Of an URL that tokens are requested from: https, or http to a loopback host.
 std::string TokenEndpointProblem(std::string_view url);
 
+// Of an URL of a machine's metadata service: that, or http to a link-local address.
+std::string MetadataEndpointProblem(std::string_view url);
+
 // Of the name of a directory.
 std::string DirectoryNameProblem(std::string_view name);
 

@@ -6,6 +6,7 @@
 #include "checks.h"
 #include "file.h"
 #include "file_checks.h"
+#include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/tree/names.h"
@@ -88,6 +89,23 @@ void ParseDirectories(const Node& root, Config* config) {
   config->cache_size = cache ? ParseCacheSize(*cache) : kDefaultCacheSize;
 }
 
+std::string QuoteForShell(std::string_view word) {
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return base::Printable(quoted + "'");
+}
+
+// Logins outlive caches, and must be found by every process of this configuration.
+void PlaceLoginFiles(Config* config) {
+  for (Account& account : config->accounts) {
+    account.login_command =
+        Format("mailboxfs login -c {} {}", QuoteForShell(config->path), QuoteForShell(account.name));
+    const AuthMethod method = account.auth.method;
+    if (!IsInteractive(method) && method != AuthMethod::kRefreshToken) continue;
+    account.auth.login_file = Format("{}/logins/{}.json", config->state_directory, account.name);
+  }
+}
+
 void ParseSeconds(const Node& node, std::string_view key, double low, double high, base::Duration* duration) {
   const std::optional<Node> member = node.Get(key);
   if (!member) return;
@@ -132,6 +150,7 @@ Config Load(const std::string& path) {
   ParseTimeouts(root, &config.timeouts);
   config.accounts = ParseAccounts(root);
   ParseDirectories(root, &config);
+  PlaceLoginFiles(&config);
   return config;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
@@ -19,6 +20,7 @@ enum Type : unsigned {
   kObject = 8,
   kArray = 16,
   kStrings = 32,  // An array of strings only.
+  kSecret = 64,   // A string, or an object that names the secret's source.
 };
 
 struct Entry {
@@ -26,8 +28,6 @@ struct Entry {
   unsigned types;
   std::string_view example;
 };
-
-constexpr std::string_view kSecretExample = R"({ "file": "contoso.secret" })";
 
 // The one list of keys. What is not here is an unknown key.
 constexpr Entry kSchema[] = {
@@ -44,20 +44,27 @@ constexpr Entry kSchema[] = {
     {"accounts.*.auth.method", kString, R"("client-credentials")"},
     {"accounts.*.auth.tenant", kString, R"("contoso.onmicrosoft.com")"},
     {"accounts.*.auth.client_id", kString, R"("4f5a9f88-1111-1111-1111-bdca9a88c089")"},
-    {"accounts.*.auth.client_secret", kString | kObject, kSecretExample},
-    {"accounts.*.auth.client_secret.file", kString, R"("contoso.secret")"},
-    {"accounts.*.auth.client_secret.env", kString, R"("CONTOSO_SECRET")"},
-    {"accounts.*.auth.client_secret.command", kString | kStrings, R"(["pass", "show", "contoso"])"},
-    {"accounts.*.auth.client_secret.credential", kString, R"("contoso")"},
+    {"accounts.*.auth.client_secret", kSecret, R"({ "file": "contoso.secret" })"},
+    {"accounts.*.auth.certificate", kString, R"("contoso.pem")"},
+    {"accounts.*.auth.private_key", kSecret, R"({ "file": "contoso.key" })"},
+    {"accounts.*.auth.private_key_passphrase", kSecret, R"({ "file": "contoso.passphrase" })"},
+    {"accounts.*.auth.assertion_algorithm", kString, R"("PS256")"},
+    {"accounts.*.auth.federated_token_file", kString, R"("/var/run/secrets/azure/tokens/azure-identity-token")"},
     {"accounts.*.auth.token_endpoint", kString, R"("https://login.example.org/{tenant}/token")"},
+    {"accounts.*.auth.authorization_endpoint", kString, R"("https://login.example.org/{tenant}/authorize")"},
+    {"accounts.*.auth.device_endpoint", kString, R"("https://login.example.org/{tenant}/devicecode")"},
+    {"accounts.*.auth.issuer", kString, R"("https://login.example.org")"},
     {"accounts.*.auth.scope", kString, R"("https://outlook.office365.com/.default")"},
+    {"accounts.*.auth.resource", kString, R"("https://outlook.office365.com")"},
+    {"accounts.*.auth.object_id", kString, R"("9d2a2d1c-3333-3333-3333-4f1f0c8a7b6e")"},
+    {"accounts.*.auth.resource_id", kString, R"("/subscriptions/.../userAssignedIdentities/mail")"},
+    {"accounts.*.auth.redirect_port", kInteger, "8400"},
+    {"accounts.*.auth.refresh_token", kSecret, R"({ "file": "mail.token" })"},
+    {"accounts.*.auth.service_account_key", kSecret, R"({ "file": "service-account.json" })"},
+    {"accounts.*.auth.command", kString | kStrings, R"(["oama", "access", "{mailbox}"])"},
     {"accounts.*.auth.ca_file", kString, R"("/etc/ssl/private-ca.pem")"},
     {"accounts.*.auth.user", kString, R"("user@example.org")"},
-    {"accounts.*.auth.password", kString | kObject, kSecretExample},
-    {"accounts.*.auth.password.file", kString, R"("mail.secret")"},
-    {"accounts.*.auth.password.env", kString, R"("MAIL_PASSWORD")"},
-    {"accounts.*.auth.password.command", kString | kStrings, R"(["pass", "show", "mail"])"},
-    {"accounts.*.auth.password.credential", kString, R"("mail")"},
+    {"accounts.*.auth.password", kSecret, R"({ "file": "mail.secret" })"},
     {"accounts.*.mailboxes", kArray, R"(["user@example.org"])"},
     {"accounts.*.mailboxes.*", kString | kObject, R"("user@example.org")"},
     {"accounts.*.mailboxes.*.address", kString, R"("user@example.org")"},
@@ -78,15 +85,13 @@ constexpr Entry kSchema[] = {
     {"timeouts.idle", kNumber, "300"},
 };
 
-const Entry* FindEntry(std::string_view pattern) {
-  const auto* found = std::find_if(std::begin(kSchema), std::end(kSchema),
-                                   [&](const Entry& entry) { return entry.pattern == pattern; });
-  return found == std::end(kSchema) ? nullptr : found;
-}
-
-std::string Child(std::string_view pattern, std::string_view key) {
-  return pattern.empty() ? std::string(key) : base::Format("{}.{}", pattern, key);
-}
+// Below each secret.
+constexpr Entry kSecretSources[] = {
+    {"file", kString, R"("mail.secret")"},
+    {"env", kString, R"("MAIL_SECRET")"},
+    {"command", kString | kStrings, R"(["pass", "show", "mail"])"},
+    {"credential", kString, R"("mail")"},
+};
 
 std::string_view LastPart(std::string_view pattern) { return pattern.substr(pattern.rfind('.') + 1); }
 
@@ -94,6 +99,36 @@ std::string_view LastPart(std::string_view pattern) { return pattern.substr(patt
 std::string_view ParentOf(std::string_view pattern) {
   const size_t dot = pattern.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : pattern.substr(0, dot);
+}
+
+const Entry* FindIn(std::span<const Entry> entries, std::string_view pattern) {
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.pattern == pattern; });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+bool IsSecret(std::string_view pattern) {
+  const Entry* entry = FindIn(kSchema, pattern);
+  return entry != nullptr && (entry->types & kSecret) != 0;
+}
+
+const Entry* FindEntry(std::string_view pattern) {
+  if (IsSecret(ParentOf(pattern))) return FindIn(kSecretSources, LastPart(pattern));
+  return FindIn(kSchema, pattern);
+}
+
+// The keys that `parent` may have.
+std::vector<const Entry*> EntriesBelow(std::string_view parent) {
+  std::vector<const Entry*> entries;
+  const bool secret = IsSecret(parent);
+  for (const Entry& entry : secret ? std::span<const Entry>(kSecretSources) : std::span<const Entry>(kSchema)) {
+    if (secret || ParentOf(entry.pattern) == parent) entries.push_back(&entry);
+  }
+  return entries;
+}
+
+std::string Child(std::string_view pattern, std::string_view key) {
+  return pattern.empty() ? std::string(key) : base::Format("{}.{}", pattern, key);
 }
 
 unsigned TypesOf(const json::Value& value) {
@@ -152,9 +187,8 @@ size_t Distance(std::string_view a, std::string_view b) {
   std::string known;
   std::string_view nearest;
   size_t nearest_distance = 3;
-  for (const Entry& entry : kSchema) {
-    if (ParentOf(entry.pattern) != parent) continue;
-    const std::string_view name = LastPart(entry.pattern);
+  for (const Entry* entry : EntriesBelow(parent)) {
+    const std::string_view name = LastPart(entry->pattern);
     known += base::Format("{}\"{}\"", known.empty() ? "" : ", ", name);
     const size_t distance = Distance(key, name);
     if (distance < nearest_distance && distance < name.size()) {
@@ -174,7 +208,8 @@ size_t Distance(std::string_view a, std::string_view b) {
 }
 
 void Check(const Node& node, std::string_view pattern, const Entry* entry) {
-  const unsigned wanted = entry != nullptr ? entry->types : unsigned{kObject};
+  unsigned wanted = entry != nullptr ? entry->types : unsigned{kObject};
+  if ((wanted & kSecret) != 0) wanted = kString | kObject;
   if ((TypesOf(node.value()) & wanted) == 0) {
     if (entry == nullptr) node.Fail("the file must hold an object; write { \"accounts\": { ... } }");
     node.Fail(base::Format("is {}, not {}; write for example {}", DescribeValue(node.value()), Describe(wanted),
@@ -206,6 +241,8 @@ std::vector<std::string> SchemaKeys() {
   std::vector<std::string> keys;
   for (const Entry& entry : kSchema) {
     if (LastPart(entry.pattern) != "*") keys.emplace_back(entry.pattern);
+    if ((entry.types & kSecret) == 0) continue;
+    for (const Entry& source : kSecretSources) keys.push_back(Child(entry.pattern, source.pattern));
   }
   return keys;
 }

@@ -119,22 +119,33 @@ class ChildProcess {
   UniqueFd fd_;
 };
 
+// How long its caller has patience.
+struct Patience {
+  base::Duration limit;
+  base::Deadline deadline;
+  const base::WakeEvent& wake;
+};
+
 // Reads until the program ends, or throws.
-base::Secret Collect(const ChildProcess& child, UniqueFd output, const std::string& name, base::Duration limit) {
+base::Secret Collect(const ChildProcess& child, UniqueFd output, const std::string& name, const Patience& patience) {
   const base::Clock& clock = base::Clock::System();
-  const auto deadline = base::Deadline::After(clock, limit);
+  const auto limit = base::Deadline::After(clock, patience.limit);
   // Never reallocated, so that no part of the secret stays behind.
   std::string buffer(kMaxSecretSize + 1, '\0');
   size_t size = 0;
   for (;;) {
     const base::MonoTime now = clock.Now();
-    if (deadline.Passed(now)) {
+    if (limit.Passed(now)) {
       throw Error(ErrorKind::kConfig,
                   Format("{} did not end within {} s and was killed; try it by hand, with its input from /dev/null",
-                         name, std::chrono::duration_cast<std::chrono::seconds>(limit).count()));
+                         name, std::chrono::duration_cast<std::chrono::seconds>(patience.limit).count()));
     }
-    pollfd entries[2] = {{output.get(), POLLIN, 0}, {child.fd(), POLLIN, 0}};
-    if (::poll(entries, 2, deadline.PollMillis(now)) < 0 && errno != EINTR) FailCommand("poll", errno);
+    if (patience.wake.IsSet()) throw Error(ErrorKind::kCancelled, Format("{} was cancelled", name));
+    if (patience.deadline.Passed(now)) throw Error(ErrorKind::kTimeout, Format("{} did not end in time", name));
+    pollfd entries[3] = {{output.get(), POLLIN, 0}, {child.fd(), POLLIN, 0}, {patience.wake.fd(), POLLIN, 0}};
+    if (::poll(entries, 3, limit.Min(patience.deadline).PollMillis(now)) < 0 && errno != EINTR) {
+      FailCommand("poll", errno);
+    }
     if (entries[0].revents != 0) {
       const ssize_t got = ::read(output.get(), buffer.data() + size, buffer.size() - size);
       if (got < 0 && errno != EINTR) FailCommand(Format("the output of {} cannot be read", name), errno);
@@ -154,13 +165,14 @@ base::Secret Collect(const ChildProcess& child, UniqueFd output, const std::stri
 
 }  // namespace
 
-base::Secret RunSecretCommand(const std::vector<std::string>& argv, base::Duration limit) {
+base::Secret RunSecretCommand(const std::vector<std::string>& argv, base::Duration limit,
+                              const base::Deadline& deadline, const base::WakeEvent& wake) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) FailCommand("pipe", errno);
   UniqueFd read_end(ends[0]), write_end(ends[1]);
   ChildProcess child(argv, write_end.get());
   write_end.Reset();
-  base::Secret secret = Collect(child, std::move(read_end), argv[0], limit);
+  base::Secret secret = Collect(child, std::move(read_end), argv[0], {limit, deadline, wake});
   const int status = child.Reap();
   if (WIFSIGNALED(status)) {
     throw Error(ErrorKind::kConfig, Format("{} was killed by signal {}; try it by hand", argv[0], WTERMSIG(status)));
@@ -169,6 +181,11 @@ base::Secret RunSecretCommand(const std::vector<std::string>& argv, base::Durati
     throw Error(ErrorKind::kConfig, Format("{} ended with status {}; try it by hand", argv[0], WEXITSTATUS(status)));
   }
   return secret;
+}
+
+base::Secret RunSecretCommand(const std::vector<std::string>& argv, base::Duration limit) {
+  const base::WakeEvent never;
+  return RunSecretCommand(argv, limit, base::Deadline::Never(), never);
 }
 
 }  // namespace mailboxfs::config

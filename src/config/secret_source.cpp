@@ -27,9 +27,13 @@ namespace {
   throw Error(ErrorKind::kConfig, ErrnoError(ErrorKind::kConfig, what, errnum).what());
 }
 
-// Without its one newline at the end. `what` names the source.
-Secret CheckContent(const Secret& raw, const std::string& what) {
+// Without its one newline at the end, if it has one line only. `what` names the source.
+Secret CheckContent(const SecretSpec& spec, const Secret& raw, const std::string& what) {
   std::string_view text = raw.Reveal();
+  if (spec.lines) {
+    if (text.empty()) Fail(Format("{} is empty", what));
+    return raw;
+  }
   if (!text.empty() && text.back() == '\n') {
     text.remove_suffix(1);
     if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
@@ -42,10 +46,11 @@ Secret CheckContent(const Secret& raw, const std::string& what) {
 }
 
 // Who but its owner may read the file.
-enum class Sharing { kNobody, kGroup };
+enum class Sharing { kNobody, kGroup, kAnybody };
 
 void CheckStatus(const struct stat& status, Sharing sharing, const std::string& path) {
   if (!S_ISREG(status.st_mode)) Fail(Format("{} is no regular file; name a file that holds only the secret", path));
+  if (sharing == Sharing::kAnybody) return;
   const unsigned mode = status.st_mode & 07777U;
   if (sharing == Sharing::kNobody) {
     if ((mode & 077U) != 0) {
@@ -59,7 +64,7 @@ void CheckStatus(const struct stat& status, Sharing sharing, const std::string& 
   }
 }
 
-Secret ReadSecretFile(const std::string& path, Sharing sharing) {
+Secret ReadSecretFile(const SecretSpec& spec, const std::string& path, Sharing sharing) {
   // Non-blocking, so that a pipe cannot hold us up before it is recognised.
   const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd && errno == ENOENT) {
@@ -83,36 +88,39 @@ Secret ReadSecretFile(const std::string& path, Sharing sharing) {
   }
   if (size > kMaxSecretSize) Fail(Format("{} is larger than {} bytes; it cannot be a secret", path, kMaxSecretSize));
   buffer.resize(size);
-  return CheckContent(Secret(std::move(buffer)), path);
+  return CheckContent(spec, Secret(std::move(buffer)), path);
 }
 
-Secret ReadVariable(const std::string& name) {
+Secret ReadVariable(const SecretSpec& spec) {
+  const std::string& name = spec.value;
   const char* value = std::getenv(name.c_str());
   const std::string what = Format("the environment variable {}", name);
   if (value == nullptr) Fail(Format("{} is not set; set it where mailboxfs is started", what));
-  return CheckContent(Secret(value), what);
+  return CheckContent(spec, Secret(value), what);
 }
 
-Secret ReadCredential(const std::string& name) {
+Secret ReadCredential(const SecretSpec& spec) {
+  const std::string& name = spec.value;
   const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
   if (directory == nullptr || directory[0] != '/') {
     Fail(Format(
         "CREDENTIALS_DIRECTORY is not set; credentials exist only in a systemd service with LoadCredential={}:...",
         name));
   }
-  return ReadSecretFile(Format("{}/{}", directory, name), Sharing::kGroup);
+  return ReadSecretFile(spec, Format("{}/{}", directory, name), Sharing::kGroup);
 }
 
 }  // namespace
 
 Secret ReadSecretUnplaced(const SecretSpec& spec) {
   switch (spec.kind) {
-    case SecretSpec::Kind::kFile: return ReadSecretFile(spec.value, Sharing::kNobody);
-    case SecretSpec::Kind::kEnvironment: return ReadVariable(spec.value);
-    case SecretSpec::Kind::kCredential: return ReadCredential(spec.value);
-    case SecretSpec::Kind::kLiteral: return CheckContent(spec.literal, "the secret");
+    case SecretSpec::Kind::kFile:
+      return ReadSecretFile(spec, spec.value, spec.shared ? Sharing::kAnybody : Sharing::kNobody);
+    case SecretSpec::Kind::kEnvironment: return ReadVariable(spec);
+    case SecretSpec::Kind::kCredential: return ReadCredential(spec);
+    case SecretSpec::Kind::kLiteral: return CheckContent(spec, spec.literal, "the secret");
     case SecretSpec::Kind::kCommand:
-      return CheckContent(RunSecretCommand(spec.command, kSecretCommandLimit),
+      return CheckContent(spec, RunSecretCommand(spec.command, kSecretCommandLimit),
                           Format("the output of {}", spec.command.at(0)));
   }
   throw Error(ErrorKind::kInternal, "unknown kind of secret");

@@ -31,24 +31,8 @@ bool IsVariableName(std::string_view name) {
   return !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), ok);
 }
 
-std::vector<std::string> ParseCommand(const Node& node) {
-  std::vector<std::string> argv;
-  if (const std::string* program = node.value().AsString()) {
-    argv.push_back(*program);
-  } else {
-    for (const Node& word : node.Children()) argv.push_back(word.Text());
-  }
-  if (argv.empty() || argv[0].empty()) {
-    node.Fail("is empty; write the program and its arguments, for example [\"pass\", \"show\", \"contoso\"]");
-  }
-  // As in a shell, a name without a slash is looked for in PATH.
-  if (argv[0].find('/') != std::string::npos) {
-    argv[0] = ResolveOrFail(node, argv[0]);
-  } else if (HasSpace(argv[0])) {
-    node.Fail("is run as it is, not by a shell; write an array such as [\"pass\", \"show\", \"contoso\"]");
-  }
-  if (const std::string problem = ProgramProblem(argv[0]); !problem.empty()) node.Fail(problem);
-  return argv;
+std::string WhereOf(const Node& node) {
+  return base::Format("{} ({} line {})", node.path(), node.file().path, node.line());
 }
 
 // The one member of the object, with its kind set in `spec`.
@@ -87,9 +71,44 @@ Node ParseSource(const Node& node, SecretSpec* spec) {
 
 }  // namespace
 
-SecretSpec ParseSecret(const Node& node, bool never_guid) {
+std::vector<std::string> ParseCommand(const Node& node) {
+  std::vector<std::string> argv;
+  if (const std::string* program = node.value().AsString()) {
+    argv.push_back(*program);
+  } else {
+    for (const Node& word : node.Children()) argv.push_back(word.Text());
+  }
+  if (argv.empty() || argv[0].empty()) {
+    node.Fail("is empty; write the program and its arguments, for example [\"pass\", \"show\", \"contoso\"]");
+  }
+  // As in a shell, a name without a slash is looked for in PATH.
+  if (argv[0].find('/') != std::string::npos) {
+    argv[0] = ResolveOrFail(node, argv[0]);
+  } else if (HasSpace(argv[0])) {
+    node.Fail("is run as it is, not by a shell; write an array such as [\"pass\", \"show\", \"contoso\"]");
+  }
+  if (const std::string problem = ProgramProblem(argv[0]); !problem.empty()) node.Fail(problem);
+  return argv;
+}
+
+SecretSpec ParseSecretFile(const Node& node, bool lines, bool shared) {
   SecretSpec spec;
-  spec.where = base::Format("{} ({} line {})", node.path(), node.file().path, node.line());
+  spec.where = WhereOf(node);
+  spec.value = ResolveOrFail(node, node.Text());
+  spec.lines = lines;
+  spec.shared = shared;
+  try {
+    ReadSecretUnplaced(spec);
+  } catch (const Error& error) {
+    node.Fail(error.what());
+  }
+  return spec;
+}
+
+SecretSpec ParseSecret(const Node& node, SecretRules rules) {
+  SecretSpec spec;
+  spec.lines = rules.lines;
+  spec.where = WhereOf(node);
   Node source = node;
   if (const std::string* literal = node.value().AsString()) {
     if (!node.file().literal_problem.empty()) {
@@ -110,7 +129,7 @@ SecretSpec ParseSecret(const Node& node, bool never_guid) {
   } catch (const Error& error) {
     source.Fail(error.what());
   }
-  if (never_guid && LooksLikeGuid(secret.Reveal())) {
+  if (rules.never_guid && LooksLikeGuid(secret.Reveal())) {
     source.Fail("holds a GUID: that is the secret's ID, which cannot log in; use what the portal calls its Value");
   }
   return spec;

@@ -147,7 +147,8 @@ base::Status Authenticator::Judge(const imap::StatusResponse& status) {
                                   base::Printable(options.login.user), trace_.mechanism, QuoteStatus(status));
   if (!failure_.empty()) text += " (" + failure_ + ")";
   if (ThrottlePause(status)) connection_.RequireOk(status, "logging in");
-  if (IsNotConnected(status) || IsTransient(status)) throw Error(ErrorKind::kServer, text);
+  trace_.not_connected = IsNotConnected(status);
+  if (trace_.not_connected || IsTransient(status)) throw Error(ErrorKind::kServer, text);
   return Error(ErrorKind::kLoginRefused, text);
 }
 

@@ -15,6 +15,9 @@ using base::ErrorKind;
 
 namespace {
 
+// What Exchange says in place of a response when its front end has nobody to ask.
+constexpr std::string_view kOutOfOrder = "Server Unavailable";
+
 [[noreturn]] void ThrowUnquoted(std::string_view command) {
   throw Error(ErrorKind::kProtocol, base::Format("the server's answer to {} is not what IMAP allows; it is not quoted, "
                                                  "because it may contain the login",
@@ -68,7 +71,12 @@ imap::StatusResponse Connection::Run(Request& request) {
     // The rest of the answer is still to come and nobody would know whose it is.
     wire_.SetBroken();
     // What is not IMAP is at times an echo of what was sent; such an error quotes it.
-    if (request.secret && base::CurrentError().kind() == ErrorKind::kProtocol) ThrowUnquoted(request.name);
+    const Error error = base::CurrentError();
+    if (error.kind() != ErrorKind::kProtocol) throw;
+    if (base::ContainsIgnoreCase(error.what(), kOutOfOrder)) {
+      throw Error(ErrorKind::kNetwork, base::Format("the server said \"{}\" in place of an answer", kOutOfOrder));
+    }
+    if (request.secret) ThrowUnquoted(request.name);
     throw;
   }
   base::LogDebug("{} #{}: {} {}", context_.options.name, number_, tag, QuoteStatus(status));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
 
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
@@ -75,6 +76,23 @@ std::string_view HintFor(CURLcode code, std::string_view text) {
     return "; compare the certificate's dates with this machine's clock";
   }
   return "; if the server uses a private or self-signed certificate, set \"ca_file\" to the PEM file of its CA";
+}
+
+struct Address {
+  std::optional<uint32_t> v4;  // In the host's byte order.
+  std::optional<in6_addr> v6;
+};
+
+// Neither is set if `host` is a name.
+Address ParseAddress(std::string_view host) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::string text(host);
+  Address address;
+  in_addr v4{};
+  in6_addr v6{};
+  if (::inet_pton(AF_INET, text.c_str(), &v4) == 1) address.v4 = ntohl(v4.s_addr);
+  if (::inet_pton(AF_INET6, text.c_str(), &v6) == 1) address.v6 = v6;
+  return address;
 }
 
 }  // namespace
@@ -203,13 +221,16 @@ Error TransferError(std::string_view what, CURLcode code, const CurlEasy& easy) 
 }
 
 bool IsLoopbackHost(std::string_view host) {
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  const std::string text(host);
-  in_addr v4{};
-  if (::inet_pton(AF_INET, text.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
-  in6_addr v6{};
-  if (::inet_pton(AF_INET6, text.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6) != 0;
-  return base::EqualsIgnoreCase(text, "localhost");
+  const Address address = ParseAddress(host);
+  if (address.v4) return (*address.v4 >> 24U) == 127;
+  if (address.v6) return IN6_IS_ADDR_LOOPBACK(&*address.v6) != 0;
+  return base::EqualsIgnoreCase(host, "localhost");
+}
+
+bool IsLinkLocalHost(std::string_view host) {
+  const Address address = ParseAddress(host);
+  if (address.v4) return (*address.v4 >> 16U) == 0xa9fe;
+  return address.v6 && IN6_IS_ADDR_LINKLOCAL(&*address.v6) != 0;
 }
 
 }  // namespace mailboxfs::net

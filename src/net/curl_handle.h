@@ -121,5 +121,7 @@ base::Error TransferError(std::string_view what, CURLcode code, const CurlEasy& 
 
 // Whether `host` is a loopback address or "localhost", which libcurl resolves by itself.
 bool IsLoopbackHost(std::string_view host);
+// Whether it is a link-local address (RFC 3927, RFC 4291 section 2.5.6).
+bool IsLinkLocalHost(std::string_view host);
 
 }  // namespace mailboxfs::net

@@ -95,26 +95,46 @@ size_t OnHeader(const char* data, size_t /*size*/, size_t count, Answer* answer)
   return count;
 }
 
-// The URL's host, for texts. Throws Error(kConfig) unless it is https, or http on this machine.
-std::string CheckUrl(const CurlUrl& url) {
+bool IsSafe(const CurlUrl& url) {
   const std::string scheme = url.Part(CURLUPART_SCHEME);
+  return scheme == "https" || (scheme == "http" && IsLoopbackHost(url.Part(CURLUPART_HOST)));
+}
+
+// The URL's host, for texts. Throws Error(kConfig) unless the request may go there.
+std::string CheckUrl(const CurlUrl& url, const HttpRequest& request) {
   std::string host = url.Part(CURLUPART_HOST);
-  if (scheme != "https" && !(scheme == "http" && IsLoopbackHost(host))) {
+  const std::string scheme = url.Part(CURLUPART_SCHEME);
+  // What the link's own services say is not secret until they have said it, and they speak no TLS.
+  const bool link =
+      scheme == "http" && request.direct && request.method == HttpRequest::Method::kGet && IsLinkLocalHost(host);
+  if (!IsSafe(url) && !link) {
     throw Error(ErrorKind::kConfig, base::Format("refusing to send a secret to {}://{}: only https is allowed", scheme,
                                                  base::Printable(host)));
   }
   return host;
 }
 
+CurlList HeaderList(const HttpRequest& request) {
+  CurlList headers;
+  headers.Append("Accept: application/json");
+  for (const auto& [name, value] : request.headers) {
+    const std::string line = name + ": " + value;
+    if (std::any_of(line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; })) {
+      throw Error(ErrorKind::kInternal, "a request's header has a character that no header may have");
+    }
+    headers.Append(line.c_str());
+  }
+  return headers;
+}
+
 class CurlHttpClient final : public HttpClient {
  public:
-  HttpResponse Post(const HttpRequest& request, const base::Deadline& deadline, const base::WakeEvent& wake) override {
+  HttpResponse Send(const HttpRequest& request, const base::Deadline& deadline, const base::WakeEvent& wake) override {
     const CurlUrl url(request.url);
-    const std::string host = CheckUrl(url);
+    const std::string host = CheckUrl(url, request);
     WipedBuffer form;
     AppendForm(request, form);
-    CurlList headers;
-    headers.Append("Accept: application/json");
+    const CurlList headers = HeaderList(request);
     Answer answer;
     // After what its handles borrow, so that it dies first.
     CurlTransfer transfer;
@@ -123,15 +143,17 @@ class CurlHttpClient final : public HttpClient {
     easy.Set(CURLOPT_PROTOCOLS_STR, url.Part(CURLUPART_SCHEME));
     easy.Set(CURLOPT_USERAGENT, "mailboxfs");
     easy.SetPointer(CURLOPT_HTTPHEADER, headers.get());
-    easy.SetPointer(CURLOPT_POSTFIELDS, form.bytes().c_str());
-    easy.Set(CURLOPT_POSTFIELDSIZE, static_cast<long>(form.bytes().size()));
+    if (request.method == HttpRequest::Method::kPost) {
+      easy.SetPointer(CURLOPT_POSTFIELDS, form.bytes().c_str());
+      easy.Set(CURLOPT_POSTFIELDSIZE, static_cast<long>(form.bytes().size()));
+    }
     easy.Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
     easy.SetPointer(CURLOPT_WRITEFUNCTION, &OnBody);
     easy.SetPointer(CURLOPT_WRITEDATA, &answer);
     easy.SetPointer(CURLOPT_HEADERFUNCTION, &OnHeader);
     easy.SetPointer(CURLOPT_HEADERDATA, &answer);
     if (request.ca_file) transfer.TrustOnly(*request.ca_file);
-    if (IsLoopbackHost(host)) easy.Set(CURLOPT_NOPROXY, "*");
+    if (request.direct || IsLoopbackHost(host)) easy.Set(CURLOPT_NOPROXY, "*");
     const std::string what = "reach " + base::Printable(host);
     const CURLcode code = transfer.Run(what, deadline, wake);
     if (answer.too_large) {
@@ -147,5 +169,13 @@ class CurlHttpClient final : public HttpClient {
 }  // namespace
 
 std::unique_ptr<HttpClient> MakeCurlHttpClient() { return std::make_unique<CurlHttpClient>(); }
+
+bool IsSafeUrl(const std::string& url) {
+  try {
+    return IsSafe(CurlUrl(url));
+  } catch (const Error&) {
+    return false;  // No URL at all.
+  }
+}
 
 }  // namespace mailboxfs::net

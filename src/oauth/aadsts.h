@@ -5,12 +5,16 @@
 
 namespace mailboxfs::oauth {
 
-// Microsoft Entra's error numbers ("AADSTS7000215"). They are for diagnosis and may change:
-// only texts and the decision to try again depend on them. Both reentrant.
+// Microsoft Entra's error numbers ("AADSTS7000215"). They are for diagnosis and may change: only texts, causes,
+// and the decision to try again depend on them.
+struct AadstsEntry {
+  int64_t code;
+  std::string_view cause;  // TokenRefusal::cause.
+  std::string_view hint;   // What to do about it, one sentence; may be empty.
+  bool transient = false;  // Throttling or an outage, whatever OAuth error comes with it.
+};
 
-// What to do about it, one sentence; empty for an unknown code.
-std::string_view AadstsHint(int64_t code);
-// Throttling or an outage, whatever OAuth error comes with it.
-bool AadstsIsTransient(int64_t code);
+// Null for an unknown code. Reentrant.
+const AadstsEntry* FindAadsts(int64_t code);
 
 }  // namespace mailboxfs::oauth

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "clock_skew.h"
 #include "mailboxfs/base/log.h"
 
 namespace mailboxfs::oauth {
@@ -25,6 +26,8 @@ constexpr seconds kMinSession{60};
 // them, whereas a request for each login would storm the endpoint.
 constexpr seconds kMinUse{5};
 constexpr seconds kTrust{60};
+// Whoever gives tokens of unknown life is asked again after this; the old one serves until there is a new one.
+constexpr seconds kUnknownLife{60};
 // Most of these failures are one machine's and gone with the next request. What quick requests
 // do not cure is left alone for the minute that Microsoft asks for after a 5xx.
 constexpr std::array<seconds, 4> kServerBackoffs{seconds(1), seconds(2), seconds(4), seconds(60)};
@@ -34,9 +37,13 @@ base::Duration Scale(base::Duration duration, double factor) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(duration) * factor);
 }
 
-base::Duration Backoff(unsigned failures, ErrorKind kind, double random) {
+base::Duration Backoff(unsigned failures, const TokenFailure& failure, double random) {
+  const ErrorKind kind = failure.error.kind();
   seconds base = std::min(kMaxNetworkBackoff, seconds(int64_t{1} << std::min(failures, 16U)));
-  if (kind == ErrorKind::kServer) base = kServerBackoffs[std::min<size_t>(failures, kServerBackoffs.size() - 1)];
+  // What is wrong here, or with a program that gives tokens, is not cured by asking often either.
+  const bool slow = kind == ErrorKind::kServer || kind == ErrorKind::kConfig || kind == ErrorKind::kLoginRefused;
+  // A secret that could not be read is tried soon: a person is mending it, and no endpoint is troubled.
+  if (slow && failure.sent) base = kServerBackoffs[std::min<size_t>(failures, kServerBackoffs.size() - 1)];
   return Scale(base, 1 + 0.25 * random);
 }
 
@@ -80,12 +87,14 @@ class CachingTokenSource::Flight {
   Outcome outcome_ GUARDED_BY(mutex_);
 };
 
-CachingTokenSource::CachingTokenSource(TokenRequest request, const base::Clock& clock, std::function<double()> random)
+CachingTokenSource::CachingTokenSource(std::unique_ptr<TokenRequest> request, const base::Clock& clock,
+                                       std::function<double()> random)
     : request_(std::move(request)), clock_(clock), random_(std::move(random)) {}
 
 CachingTokenSource::~CachingTokenSource() = default;
 
 AccessToken CachingTokenSource::Get(const base::Deadline& deadline, const base::WakeEvent& wake) {
+  ForgetStaleRefusal();
   for (;;) {
     std::shared_ptr<Flight> flight;
     bool leads = false;
@@ -118,19 +127,40 @@ AccessToken CachingTokenSource::Get(const base::Deadline& deadline, const base::
   }
 }
 
+// A login by another process makes an old refusal worthless.
+void CachingTokenSource::ForgetStaleRefusal() {
+  base::MutexLock lock(mutex_);
+  if (clock_.Now() >= blocked_until_ || blocked_by_->kind() != ErrorKind::kLoginRefused) return;
+  lock.Unlock();
+  const std::string input = request_->InputVersion();
+  lock.Lock();
+  if (input != blocked_input_) blocked_until_ = base::MonoTime::min();
+}
+
+void CachingTokenSource::ForgetRefusal() {
+  const base::MutexLock lock(mutex_);
+  if (!blocked_by_) return;
+  const ErrorKind kind = blocked_by_->kind();
+  if (kind != ErrorKind::kLoginRefused && kind != ErrorKind::kConfig) return;
+  blocked_until_ = base::MonoTime::min();
+  failures_ = 0;
+}
+
 AccessToken CachingTokenSource::Lead(Flight& flight, const base::Deadline& deadline, const base::WakeEvent& wake) {
   const base::MonoTime begun = clock_.Now();
   base::MutexLock lock(mutex_);
   const seconds patience = IsValid(begun) ? kMaxEarlyRenewal : kMaxRequest;
   lock.Unlock();
   bool left = false;
+  std::string input = request_->InputVersion();
   TokenAnswer answer = Ask(deadline, base::Deadline::At(begun + patience), wake, left);
   const double random = random_();
   lock.Lock();
   flight_.reset();
-  const auto* failure = std::get_if<TokenFailure>(&answer);
+  blocked_input_ = std::move(input);
+  const auto* failure = std::get_if<TokenFailure>(&answer.outcome);
   // kConfig: the secret could not be read, or the URL is none.
-  if (failure == nullptr || failure->error.kind() != ErrorKind::kConfig) ++requests_;
+  if (failure == nullptr || (failure->sent && failure->error.kind() != ErrorKind::kConfig)) ++requests_;
   Outcome outcome;
   if (!left) outcome = Settle(answer, begun, random);
   std::optional<AccessToken> old;
@@ -152,23 +182,27 @@ void CachingTokenSource::Abandon(Flight& flight) {
   flight.Finish(std::nullopt);
 }
 
-// `left` is set if the caller's own deadline or wake ended it, and not the endpoint or `limit`.
+// `left` is set if the caller's own deadline or wake ended it, and not the endpoint or `limit`. A request that waits
+// longer than its caller wanted, and in vain, has found an endpoint that hangs: that is for all.
 TokenAnswer CachingTokenSource::Ask(const base::Deadline& deadline, const base::Deadline& limit,
                                     const base::WakeEvent& wake, bool& left) const {
   try {
-    return request_(deadline.Min(limit), wake);
+    return request_->Ask(deadline.Min(limit), wake);
   } catch (...) {
     const Error error = base::CurrentError();
     left = error.kind() == ErrorKind::kCancelled ||
-           (error.kind() == ErrorKind::kTimeout && deadline.when() <= limit.when());
-    const bool ours = error.kind() == ErrorKind::kConfig || error.kind() == ErrorKind::kInternal;
-    return TokenFailure{error, ours ? Pause::kNone : Pause::kBackoff, {}};
+           (error.kind() == ErrorKind::kTimeout && deadline.when() <= limit.when() && !limit.Passed(clock_.Now()));
+    TokenFailure failure{error, error.kind() == ErrorKind::kInternal ? Pause::kNone : Pause::kBackoff};
+    failure.sent = error.kind() != ErrorKind::kConfig;
+    return {std::move(failure)};
   }
 }
 
 base::Result<AccessToken> CachingTokenSource::Settle(TokenAnswer& answer, base::MonoTime begun, double random) {
-  if (const auto* failure = std::get_if<TokenFailure>(&answer)) {
+  NoteSkew(answer);
+  if (const auto* failure = std::get_if<TokenFailure>(&answer.outcome)) {
     last_error_ = failure->error.what();
+    last_refusal_ = failure->refusal;
     Block(*failure, random);
     return failure->error;
   }
@@ -176,20 +210,36 @@ base::Result<AccessToken> CachingTokenSource::Settle(TokenAnswer& answer, base::
   blocked_by_.reset();
   blocked_until_ = base::MonoTime::min();
   last_error_.clear();
-  auto& grant = std::get<TokenGrant>(answer);
-  dies_at_ = begun + grant.lifetime;
+  last_refusal_.reset();
+  return Keep(std::get<TokenGrant>(answer.outcome), begun, random);
+}
+
+base::Result<AccessToken> CachingTokenSource::Keep(TokenGrant& grant, base::MonoTime begun, double random) {
+  if (grant.lifetime) {
+    dies_at_ = begun + *grant.lifetime;
+    const base::Duration margin = std::min<base::Duration>(kMaxRenewalMargin, *grant.lifetime / 10);
+    renew_at_ = std::max(dies_at_ - Scale(margin, 1 + 0.25 * random), begun + kMinUse);
+  } else {
+    dies_at_ = base::MonoTime::max();
+    renew_at_ = begun + kUnknownLife;
+  }
   usable_until_ = std::max(dies_at_, begun + kMinUse);
-  const base::Duration margin = std::min<base::Duration>(kMaxRenewalMargin, grant.lifetime / 10);
-  renew_at_ = std::max(dies_at_ - Scale(margin, 1 + 0.25 * random), begun + kMinUse);
   trusted_until_ = std::min(dies_at_, begun + kTrust);
   token_ = AccessToken{std::move(grant.value), std::max(dies_at_, begun + kMinSession)};
   return *token_;
 }
 
+void CachingTokenSource::NoteSkew(const TokenAnswer& answer) {
+  if (!answer.clock_skew) return;
+  clock_skew_ = answer.clock_skew;
+  if (warned_of_skew_ || !IsSkewed(clock_skew_)) return;
+  warned_of_skew_ = true;
+  base::LogWarning("{}: set it right (NTP), else logins may be refused", DescribeSkew(*clock_skew_));
+}
+
 void CachingTokenSource::Block(const TokenFailure& failure, double random) {
   if (failure.pause == Pause::kNone) return;
-  const base::Duration length =
-      failure.pause == Pause::kFixed ? failure.length : Backoff(failures_, failure.error.kind(), random);
+  const base::Duration length = failure.pause == Pause::kFixed ? failure.length : Backoff(failures_, failure, random);
   ++failures_;
   blocked_by_ = failure.error;
   blocked_until_ = clock_.Now() + length;
@@ -223,9 +273,12 @@ TokenStatus CachingTokenSource::GetStatus() const {
   const base::MonoTime now = clock_.Now();
   TokenStatus status;
   status.valid = IsValid(now);
-  if (status.valid) status.expires_in_seconds = std::chrono::floor<seconds>(usable_until_ - now).count();
+  const base::MonoTime end = dies_at_ == base::MonoTime::max() ? std::max(renew_at_, now) : usable_until_;
+  if (status.valid) status.expires_in_seconds = std::chrono::floor<seconds>(end - now).count();
   status.requests = requests_;
   status.last_error = last_error_;
+  status.last_refusal = last_refusal_;
+  status.clock_skew = clock_skew_;
   return status;
 }
 

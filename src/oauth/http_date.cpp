@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mailboxfs/base/encoding.h"
+#include "wall_time.h"
 
 namespace mailboxfs::oauth {
 namespace {
@@ -66,12 +67,12 @@ std::optional<base::WallTime> ParseHttpDate(std::string_view text) {
   const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)), std::chrono::month(month),
                                          std::chrono::day(static_cast<unsigned>(*day)));
   if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + *time;
+  return ToWallTime(std::chrono::sys_days(date) + *time);
 }
 
 std::optional<base::Duration> ParseRetryAfter(std::string_view text, base::WallTime now) {
   constexpr int64_t kMaxSeconds = 365 * 24 * 3600;
-  if (const auto seconds = ParseNumber(text)) return std::chrono::seconds(std::min(*seconds, kMaxSeconds));
+  if (const auto number = ParseNumber(text)) return std::chrono::seconds(std::min(*number, kMaxSeconds));
   const auto date = ParseHttpDate(text);
   if (!date) return std::nullopt;
   const auto left = std::chrono::ceil<std::chrono::seconds>(*date - now);

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace mailboxfs::base {
 namespace {
 
@@ -26,6 +28,18 @@ TEST(WakeEvent, StaysSetUntilCleared) {
   EXPECT_TRUE(wake.IsSet());
   wake.Clear();
   EXPECT_FALSE(wake.IsSet());
+}
+
+TEST(WakeEvent, AnotherHandleIsTheSameFlagAndMayOutliveTheFirst) {
+  std::optional<WakeEvent> first(std::in_place);
+  WakeEvent second = first->Share();
+  first->Set();
+  EXPECT_TRUE(second.IsSet());
+  second.Clear();
+  EXPECT_FALSE(first->IsSet());
+  first.reset();
+  second.Set();
+  EXPECT_TRUE(second.IsSet());
 }
 
 }  // namespace

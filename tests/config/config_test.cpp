@@ -34,10 +34,11 @@ TEST_F(LoadTest, FillsInWhatTheProviderPresets) {
             "https://login.microsoftonline.com/fb561382-2222-2222-2222-06ab992d36b7/oauth2/v2.0/token");
   EXPECT_EQ(account.auth.scope, "https://outlook.office365.com/.default");
   EXPECT_EQ(account.auth.client_id, "4f5a9f88-1111-1111-1111-bdca9a88c089");
-  EXPECT_EQ(account.auth.secret.kind, SecretSpec::Kind::kFile);
-  EXPECT_EQ(account.auth.secret.value, Path("contoso.secret"));
-  EXPECT_EQ(account.auth.secret.where, "accounts.contoso.auth.client_secret (" + Path("config.json") + " line 10)");
-  EXPECT_EQ(ReadSecret(account.auth.secret).Reveal(), "s3cr3t");
+  EXPECT_EQ(account.auth.client_secret->kind, SecretSpec::Kind::kFile);
+  EXPECT_EQ(account.auth.client_secret->value, Path("contoso.secret"));
+  EXPECT_EQ(account.auth.client_secret->where,
+            "accounts.contoso.auth.client_secret (" + Path("config.json") + " line 10)");
+  EXPECT_EQ(ReadSecret(*account.auth.client_secret).Reveal(), "s3cr3t");
   ASSERT_EQ(account.mailboxes.size(), 1U);
   EXPECT_EQ(account.mailboxes[0].address, "m1@example.org");
   EXPECT_EQ(account.mailboxes[0].name, "m1@example.org");
@@ -66,7 +67,7 @@ TEST_F(LoadTest, LetsEveryPresetBeOverridden) {
       "imap": { "host": "[::1]", "port": 10993, "tls": "none", "ca_file": "ca.pem", "connections": 15 },
       "auth": {
         "tenant": "contoso.onmicrosoft.com",
-        "client_id": "id",
+        "client_id": "4f5a9f88-1111-1111-1111-bdca9a88c089",
         "client_secret": { "file": "contoso.secret", "env": null },
         "token_endpoint": "http://127.0.0.1:8080/{tenant}/token",
         "scope": "https://partner.outlook.cn/.default",
@@ -116,7 +117,7 @@ TEST_F(LoadTest, TakesAPasswordForACustomServer) {
   EXPECT_EQ(account.imap.port, 993);
   EXPECT_EQ(account.auth.method, AuthMethod::kPassword);
   EXPECT_EQ(account.auth.user, "alice");
-  EXPECT_EQ(ReadSecret(account.auth.secret).Reveal(), "s3cr3t");
+  EXPECT_EQ(ReadSecret(*account.auth.password).Reveal(), "s3cr3t");
 }
 
 TEST_F(LoadTest, UsesTheUnencryptedPortWithoutTls) {
@@ -159,7 +160,7 @@ TEST_F(LoadTest, FindsFilesBesideARelativePath) {
   std::filesystem::current_path(before);
   EXPECT_EQ(config.path, Path("sub/config.json"));
   EXPECT_EQ(config.cache_directory, Path("sub/cache"));
-  EXPECT_EQ(ReadSecret(config.accounts.at(0).auth.secret).Reveal(), "s3cr3t");
+  EXPECT_EQ(ReadSecret(*config.accounts.at(0).auth.client_secret).Reveal(), "s3cr3t");
 }
 
 class DirectoriesTest : public LoadTest {

@@ -25,10 +25,12 @@ std::set<std::string> DocumentedKeys() {
   return keys;
 }
 
-// Both secrets have the same sources, which the page describes once: ".It Ic file".
+// All secrets have the same sources, which the page describes once: ".It Ic file".
 std::string NameInPage(const std::string& key) {
-  for (const std::string secret : {"accounts.*.auth.client_secret.", "accounts.*.auth.password."}) {
-    if (key.rfind(secret, 0) == 0) return key.substr(secret.size());
+  for (const std::string source : {"file", "env", "command", "credential"}) {
+    const std::string end = "." + source;
+    const bool has = key.size() > end.size() && key.compare(key.size() - end.size(), end.size(), end) == 0;
+    if (has && key != "accounts.*.auth.command") return source;
   }
   return key;
 }
@@ -69,7 +71,7 @@ TEST_F(ExampleTest, InTheReadmeIsAGoodConfiguration) {
   Write("contoso.secret", "s3cr3t\n");
   const size_t text = start + begin.size();
   const Config config = Load(Write("config.json", readme.substr(text, end - text), 0644));
-  EXPECT_EQ(config.accounts.at(0).auth.secret.value, Path("contoso.secret"));
+  EXPECT_EQ(config.accounts.at(0).auth.client_secret->value, Path("contoso.secret"));
 }
 
 // The page's example is what it says, too.

@@ -22,6 +22,12 @@ class MistakesTest : public ConfigTest {
   }
 };
 
+const char kMethods[] =
+    "client-credentials, managed-identity, device-code, authorization-code, refresh-token, service-account, "
+    "token-command, password";
+const char kProviders[] =
+    "custom, microsoft365, microsoft365-gcc-high, microsoft365-dod, microsoft365-china, outlook.com, gmail, fastmail, "
+    "yahoo, icloud";
 const char kProvider[] = R"("provider": "microsoft365",)";
 const char kMethod[] = R"("method": "client-credentials",)";
 const char kImap[] = R"("imap": { "connections": 4 },)";
@@ -88,7 +94,7 @@ TEST_F(MistakesTest, OfTypes) {
        "{ \"file\": \"contoso.secret\" }"},
       {R"({ "file": "contoso.secret" })", R"({ "command": ["pass", 1] })",
        "10: accounts.contoso.auth.client_secret.command: is an array, not a string or an array of strings; write "
-       "for example [\"pass\", \"show\", \"contoso\"]"},
+       "for example [\"pass\", \"show\", \"mail\"]"},
       {kState, R"("refresh_interval": "60")", "16: refresh_interval: is a string, not a number; write for example 60"},
       {kImap, R"("imap": { "host": "a\u0000b" },)",
        "5: accounts.contoso.imap.host: contains a NUL character; remove it"},
@@ -106,7 +112,7 @@ TEST_F(MistakesTest, OfMissingKeys) {
       {kClientId, "", "6: accounts.contoso.auth.client_id: is missing; write the application's (client) ID"},
       {R"("client_secret": { "file": "contoso.secret" })", "\"scope\": null",
        "6: accounts.contoso.auth.client_secret: is missing; say where it is, for example { \"file\": "
-       "\"contoso.secret\" }"},
+       "\"contoso.secret\" }; or use \"certificate\" or \"federated_token_file\""},
       {",\n      \"mailboxes\": [ \"m1@example.org\" ]", "",
        "3: accounts.contoso.mailboxes: is missing; list the mailboxes' addresses, for example "
        "[\"user@example.org\"]"},
@@ -136,12 +142,12 @@ TEST_F(MistakesTest, OfMissingKeys) {
   EXPECT_EQ(error_of(custom + "} } }"),
             ":2: accounts.x.auth: is missing; write for example { \"method\": \"client-credentials\", ... }");
   EXPECT_EQ(error_of(custom + ",\n \"auth\": {} } } }"),
-            ":3: accounts.x.auth.method: is missing; the known methods are client-credentials, password");
+            ":3: accounts.x.auth.method: is missing; the known methods are " + std::string(kMethods));
   EXPECT_EQ(error_of(custom + ",\n \"auth\": { \"method\": \"client-credentials\" } } } }"),
             ":3: accounts.x.auth.client_id: is missing; write the application's (client) ID");
   EXPECT_EQ(error_of(custom + ",\n \"auth\": { \"method\": \"client-credentials\", \"client_id\": \"i\" } } } }"),
-            ":3: accounts.x.auth.token_endpoint: is missing; write the URL that gives tokens, or name a \"provider\" "
-            "that presets it");
+            ":3: accounts.x.auth.token_endpoint: is missing; write the URL that gives tokens, or \"issuer\", from "
+            "which it is found out, or name a \"provider\" that presets it");
   EXPECT_EQ(error_of(custom + ",\n \"auth\": { \"method\": \"password\" } } } }"),
             ":3: accounts.x.auth.password: is missing; say where it is, for example { \"file\": \"mail.secret\" }");
 }
@@ -149,9 +155,9 @@ TEST_F(MistakesTest, OfMissingKeys) {
 TEST_F(MistakesTest, OfProviderAndMethod) {
   Expect({
       {kProvider, "\"provider\": \"office\",",
-       "4: accounts.contoso.provider: \"office\" is unknown; the known providers are custom, microsoft365"},
+       "4: accounts.contoso.provider: \"office\" is unknown; the known providers are " + std::string(kProviders)},
       {kMethod, "\"method\": \"basic\",",
-       "7: accounts.contoso.auth.method: \"basic\" is unknown; the known methods are client-credentials, password"},
+       "7: accounts.contoso.auth.method: \"basic\" is unknown; the known methods are " + std::string(kMethods)},
       {kMethod, "\"method\": \"password\",",
        "8: accounts.contoso.auth.tenant: is not used by the method \"password\"; remove it, or change \"method\""},
       {kClientId, "\"client_id\": \"x\", \"user\": \"u\",",
@@ -220,6 +226,10 @@ TEST_F(MistakesTest, OfTenantAndClient) {
        tenant + "is no tenant; write its ID (a GUID) or a domain such as contoso.onmicrosoft.com"},
       {kClientId, R"("client_id": "",)",
        "9: accounts.contoso.auth.client_id: is empty; write the application's (client) ID"},
+      {kClientId, R"("client_id": "4f5a9f88-1111-1111-1111-bdca9a88c0",)",
+       "9: accounts.contoso.auth.client_id: is no application (client) ID; copy it whole from the application's page, "
+       "it "
+       "is a GUID"},
       {kClientId, R"("client_id": "4f5a ",)",
        "9: accounts.contoso.auth.client_id: contains white space or a control character; write only the application's "
        "(client) ID"},
@@ -287,7 +297,7 @@ TEST_F(MistakesTest, OfMailboxes) {
       {kMailboxes, named("a\\tb"), first + ".name: contains a control character; choose another name"},
       {kMailboxes, named(std::string(256, 'x')), first + ".name: has 256 bytes, more than 255; choose a shorter name"},
       {kMailboxes, kMailboxes + std::string(R"(}, "other": { "provider": "microsoft365",
-         "auth": { "tenant": "x.org", "client_id": "y", "client_secret": { "file": "contoso.secret" } },
+         "auth": { "tenant": "x.org", "client_id": "4f5a9f88-1111-1111-1111-bdca9a88c089", "client_secret": { "file": "contoso.secret" } },
          "mailboxes": [
          "m1@example.org" ])"),
        "15: accounts.other.mailboxes[0]: there is already a directory \"m1@example.org\" "

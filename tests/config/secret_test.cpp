@@ -25,7 +25,7 @@ class SecretTest : public ConfigTest {
   }
   std::string LoadSecret(const std::string& source, mode_t mode = 0600) {
     const Config config = Load(Write("config.json", Replace(kGoodConfig, kSource, source), mode));
-    return std::string(ReadSecret(config.accounts.at(0).auth.secret).Reveal());
+    return std::string(ReadSecret(*config.accounts.at(0).auth.client_secret).Reveal());
   }
   std::string FileError(const std::string& content, mode_t mode = 0600) {
     Write("contoso.secret", content, mode);
@@ -52,9 +52,9 @@ TEST_F(SecretTest, FromAFileIsReadAnewEachTime) {
   Write("contoso.secret", "old");
   const Config config = Load(Write("config.json", kGoodConfig));
   Write("contoso.secret", "new");
-  EXPECT_EQ(ReadSecret(config.accounts.at(0).auth.secret).Reveal(), "new");
+  EXPECT_EQ(ReadSecret(*config.accounts.at(0).auth.client_secret).Reveal(), "new");
   std::filesystem::remove(Path("contoso.secret"));
-  EXPECT_EQ(ErrorOf([&] { ReadSecret(config.accounts.at(0).auth.secret); }),
+  EXPECT_EQ(ErrorOf([&] { ReadSecret(*config.accounts.at(0).auth.client_secret); }),
             "accounts.contoso.auth.client_secret (" + Path("config.json") + " line 10): " + Path("contoso.secret") +
                 " does not exist; write the secret there: install -m 600 /dev/stdin " + Path("contoso.secret"));
 }
@@ -176,7 +176,7 @@ TEST_F(SecretTest, FromACommandIsNotReadWhenLoading) {
   const Config config =
       Load(Write("config.json", Replace(kGoodConfig, kSource, R"({ "command": ["bin/show", "a  b"] })")));
   EXPECT_FALSE(std::filesystem::exists(Path("bin/ran")));
-  EXPECT_EQ(ReadSecret(config.accounts.at(0).auth.secret).Reveal(), "a  b");
+  EXPECT_EQ(ReadSecret(*config.accounts.at(0).auth.client_secret).Reveal(), "a  b");
   EXPECT_TRUE(std::filesystem::exists(Path("bin/ran")));
 }
 
@@ -213,7 +213,7 @@ TEST_F(SecretTest, CommandMustBeAProgram) {
 
 TEST_F(SecretTest, CommandMistakesNameThePlace) {
   const Config config = Load(Write("config.json", Replace(kGoodConfig, kSource, R"({ "command": ["true"] })")));
-  EXPECT_EQ(ErrorOf([&] { ReadSecret(config.accounts.at(0).auth.secret); }),
+  EXPECT_EQ(ErrorOf([&] { ReadSecret(*config.accounts.at(0).auth.client_secret); }),
             "accounts.contoso.auth.client_secret (" + Path("config.json") +
                 " line 10): the output of true is empty; put the secret there");
 }

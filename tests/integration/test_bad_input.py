@@ -215,9 +215,10 @@ class BadInput(MountTest):
                 self.assertTrue(done.stderr.strip())
 
     def test_commands_that_do_not_exist(self):
-        for words in (["frobnicate"], ["login", "contoso"], ["login", self.box.mountpoint, "-o", "ro"], ["Mount", "x"]):
+        for words in (["frobnicate"], ["log", "contoso"], ["log", self.box.mountpoint, "-o", "ro"], ["Mount", "x"]):
             with self.subTest(words):
-                self.assert_refused(f'no command "{words[0]}"', "mount, check, status, unmount", words=words)
+                known = "mount, check, login, setup, status, unmount"
+                self.assert_refused(f'no command "{words[0]}"', known, words=words)
         # With a slash it is a configuration, as in fstab.
         self.assert_refused("no such configuration file", words=["./login", self.box.mountpoint])
 

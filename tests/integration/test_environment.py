@@ -59,7 +59,7 @@ class Environment(MountTest):
         done = self.box.command("check", "-c", self.box.config_file, preexec_fn=ignore_children)
         self.assertNotEqual(done.returncode, OK)
         self.assertIn("41", done.stdout + done.stderr)
-        self.assertIn("app password", done.stdout)
+        self.assertIn("run it by hand", done.stdout)
         self.assertNotIn("New-ServicePrincipal", done.stdout, "that is for Microsoft 365")
 
     def test_how_the_daemon_ended_is_known_though_sigchld_was_ignored(self):

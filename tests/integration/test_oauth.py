@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Tokens: one request for all mailboxes, renewal, and error answers that tell people what to do."""
+"""Tokens and mailboxes: refusals of either, tokens of a second, and every mechanism to show a token with."""
 
 import errno
 import os
-import threading
 import time
 import unittest
 
@@ -12,10 +11,10 @@ from support.imap_faults import bad
 from support.imap_script_server import ImapScriptServer
 from support.mount import oauth_account, password_account
 from support.testcase import MountTest, main, read
-from support.token_endpoint import TokenEndpoint, aadsts, dropped, too_many_requests, unavailable
+from support.token_endpoint import TokenEndpoint, aadsts
 
 USERS = [f"user{number}@example.org" for number in range(12)]
-LOGIN, NETWORK = 3, 4
+WARNING, LOGIN = 1, 3
 
 
 @unittest.skipUnless(dovecot.available(), "there is no Dovecot")
@@ -40,21 +39,6 @@ class OAuth(MountTest):
     def box(self, users=USERS, **config):
         return self.mount(oauth_account(self.dovecot, self.endpoint, users), **config)
 
-    def test_many_mailboxes_at_once_need_one_token(self):
-        self.endpoint.delay = 0.5
-        box = self.box()
-        results = {}
-        threads = [
-            threading.Thread(target=lambda user=user: results.update({user: os.listdir(box.path(user, "INBOX"))}))
-            for user in USERS
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        self.assertEqual({user: len(names) for user, names in results.items()}, dict.fromkeys(USERS, 5))
-        self.assertEqual(self.endpoint.requests, 1)
-
     def test_refused_mailboxes_do_not_cost_the_others_their_token(self):
         refused = [f"denied{number}@example.org" for number in range(20)]
         box = self.box([*refused[:10], USERS[0], *refused[10:]])
@@ -65,21 +49,6 @@ class OAuth(MountTest):
         self.assertEqual(len(box.messages(USERS[0], "INBOX")), 5)
         # At most one replacement: the token may turn a minute old on a slow machine.
         self.assertLessEqual(self.endpoint.requests, 2)
-
-    def test_short_lived_tokens_are_renewed(self):
-        self.endpoint.lifetime = 10
-        box = self.box(refresh_interval=0.5)
-        rounds = iter(range(100_000))
-
-        def renewed():
-            user = USERS[next(rounds) % len(USERS)]
-            for name in box.messages(user, "INBOX"):
-                read(box.path(user, "INBOX", name))
-            # A fresh login proves that the token in use is still good.
-            self.dovecot.end_sessions()
-            return self.endpoint.requests >= 3
-
-        process.wait_until(renewed, 90, "the second renewal")
 
     def test_tokens_of_a_second_do_not_make_a_storm(self):
         self.endpoint.lifetime = 1
@@ -101,50 +70,12 @@ class OAuth(MountTest):
         """How often a folder was refreshed so far: each time begins with an EXAMINE."""
         return sum("EXAMINE" in command for command in self.dovecot.commands_seen(user))
 
-    def test_expires_in_as_text(self):
-        self.endpoint.expires_in_as_text = True
-        box = self.box(USERS[:1])
-        self.assertEqual(len(box.messages(USERS[0], "INBOX")), 5)
-        self.assertEqual(self.endpoint.requests, 1)
-
-    def test_passing_faults_are_retried(self):
-        for name, fault in {"429": too_many_requests("1"), "503": unavailable(), "dropped": dropped()}.items():
-            with self.subTest(name):
-                self.endpoint.faults[:] = [fault]
-                box = self.box(USERS[:1])
-                names = process.wait_until(lambda box=box: self.try_list(box), 60, "the retry")
-                self.assertEqual(len(names), 5)
-
-    def try_list(self, box):
-        try:
-            return os.listdir(box.path(USERS[0], "INBOX"))
-        except OSError:
-            return None
-
-    def test_refusals_are_eacces_and_say_what_to_do(self):
-        hints = {7000215: "Value", 7000222: "expired", 700016: "client_id", 90002: "tenant", 70011: "scope"}
-        for code, hint in hints.items():
-            with self.subTest(code):
-                self.endpoint.always = aadsts(code, "invalid_client", "Text of the endpoint.")
-                box = self.box(USERS[:1])
-                self.assert_errno(errno.EACCES, os.listdir, box.path(USERS[0]))
-                done = box.command("check", "-c", box.config_file)
-                self.assertEqual(done.returncode, LOGIN)
-                self.assertIn(f"AADSTS{code}", done.stdout + done.stderr)
-                self.assertIn(hint, done.stdout + done.stderr)
-
     def test_refusals_are_remembered(self):
         self.endpoint.always = aadsts(7000215)
         box = self.box()
         for user in USERS:
             self.assert_errno(errno.EACCES, os.listdir, box.path(user))
         self.assertLessEqual(self.endpoint.requests, 2)
-
-    def test_check_calls_an_unreachable_endpoint_network(self):
-        box = self.box(USERS[:1])
-        self.endpoint.stop()
-        done = box.command("check", "-c", box.config_file)
-        self.assertEqual(done.returncode, NETWORK, done.stdout + done.stderr)
 
     def test_check_quotes_the_servers_refusal_and_says_what_may_be_missing(self):
         box = self.box(["denied@example.org"])
@@ -154,7 +85,7 @@ class OAuth(MountTest):
         refusal = next(number for number, line in enumerate(report) if line.startswith("failed"))
         self.assertRegex(report[refusal], r"test/denied@example\.org: login: .*NO \[AUTHENTICATIONFAILED\]")
         for step in ("New-ServicePrincipal", "Add-MailboxPermission", "FullAccess", "ImapEnabled"):
-            self.assertIn(step, report[refusal + 1])
+            self.assertIn(step, "\n".join(report[refusal + 1 :]))
 
 
 @unittest.skipUnless(dovecot.available(), "there is no Dovecot")
@@ -191,11 +122,12 @@ class Unopened(MountTest):
         self.assertEqual(done.returncode, LOGIN, done.stdout + done.stderr)
         self.assertIn("FullAccess", done.stdout)
         self.assertNotIn("attempt", done.stdout + done.stderr)
-        # One that is opened at the second try is fine.
+        # One that is opened at the second try can be read, and it is said how often that happened.
         imap.heal()
         imap.on("NAMESPACE", rule, times=1)
         done = box.command("check", "-c", box.config_file)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(done.returncode, WARNING, done.stdout + done.stderr)
+        self.assertIn("4 of 5 logins", done.stdout)
 
 
 if __name__ == "__main__":

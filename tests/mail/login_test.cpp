@@ -280,13 +280,15 @@ TEST_F(LoginTest, CodesThatSpeakOfTheLoginCountForMoreThanTheText) {
   }
 }
 
-TEST_F(LoginTest, TaglessServerUnavailableIsAProtocolError) {
+TEST_F(LoginTest, TaglessServerUnavailableIsLikeALostConnection) {
   d_.AddScript(R"(
     S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready
     C: A1 AUTHENTICATE XOAUTH2 {X1}
     S: Server Unavailable.
   )");
-  EXPECT_EQ(OpenFails().kind(), ErrorKind::kProtocol);
+  const Error error = OpenFails();
+  EXPECT_EQ(error.kind(), ErrorKind::kNetwork);
+  EXPECT_THAT(error.what(), HasSubstr("Server Unavailable"));
 }
 
 TEST_F(LoginTest, ByeAsGreetingIsServerTrouble) {

@@ -87,6 +87,8 @@ TEST_F(SourceFailureTest, DeadIdleConnectionsDoNotUseUpTheRetry) {
 TEST_F(SourceFailureTest, GarbageIsRepairedLikeALostConnection) {
   AnswerFirst(1, BodyCommand(1), "Server Unavailable.\r\n");
   EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  AnswerFirst(1, BodyCommand(2), "Something else.\r\n");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
 }
 
 TEST_F(SourceFailureTest, ExpiredTokenIsReplacedAndTheTaskRepeated) {

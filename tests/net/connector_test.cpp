@@ -25,6 +25,7 @@ using testing::ClosedPort;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
 using testing::In;
+using testing::ScopedEnvironment;
 using testing::Soon;
 using testing::TcpServer;
 using testing::TlsServers;
@@ -377,18 +378,6 @@ TEST_F(ConnectorTest, DestructionClosesTheSocketWhichWouldNotOutliveAnExec) {
   transport.reset();
   EXPECT_EQ(SocketsTo(port).first, 0);
 }
-
-// Sets a variable for a scope; tests run in one thread.
-class ScopedEnvironment {
- public:
-  ScopedEnvironment(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
-  ~ScopedEnvironment() { ::unsetenv(name_); }
-  ScopedEnvironment(const ScopedEnvironment&) = delete;
-  ScopedEnvironment& operator=(const ScopedEnvironment&) = delete;
-
- private:
-  const char* name_;
-};
 
 TEST_F(ConnectorTest, TheEnvironmentsProxyIsNotForThisMachine) {
   const ScopedEnvironment proxy("https_proxy", "http://127.0.0.1:" + std::to_string(ClosedPort()));

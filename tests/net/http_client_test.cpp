@@ -17,6 +17,7 @@ namespace {
 
 using base::ErrorKind;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using testing::ClosedPort;
 using ::testing::EndsWith;
 using testing::ErrorOf;
@@ -24,6 +25,7 @@ using ::testing::HasSubstr;
 using testing::In;
 using ::testing::Not;
 using testing::ReceiveUntil;
+using testing::ScopedEnvironment;
 using testing::SendAll;
 using testing::Soon;
 using ::testing::StartsWith;
@@ -57,8 +59,20 @@ class HttpClientTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { InitNetwork(); }
   HttpResponse Post(const std::string& url, std::vector<std::pair<std::string, std::string>> form = {}) {
-    form.emplace_back("end", "1");
-    return client_->Post({url, std::move(form), std::nullopt}, Soon(), wake_);
+    HttpRequest request;
+    request.url = url;
+    request.form = std::move(form);
+    request.form.emplace_back("end", "1");
+    return client_->Send(request, Soon(), wake_);
+  }
+  // By GET, and not through a proxy. So late that nobody is really asked.
+  HttpResponse GetDirectly(const std::string& url) {
+    HttpRequest request;
+    request.method = HttpRequest::Method::kGet;
+    request.url = url;
+    request.headers = {{"Metadata", "true"}};
+    request.direct = true;
+    return client_->Send(request, In(seconds(-1)), wake_);
   }
 
   std::unique_ptr<HttpClient> client_ = MakeCurlHttpClient();
@@ -128,6 +142,64 @@ TEST_F(HttpClientTest, OnlyHttpsMayCarryASecretToOtherMachines) {
   EXPECT_THAT(error.what(), Not(HasSubstr("secret")));
 }
 
+TEST_F(HttpClientTest, MetadataServicesOfTheLinkMayBeAskedInPlainTextByGetOnly) {
+  for (const char* url : {"http://169.254.169.254/metadata", "http://[fe80::a9fe:a9fe]/latest"}) {
+    EXPECT_EQ(ErrorOf([&] { GetDirectly(url); }).kind(), ErrorKind::kTimeout) << url;
+    EXPECT_EQ(ErrorOf([&] { Post(url); }).kind(), ErrorKind::kConfig) << url;
+    HttpRequest proxied;
+    proxied.method = HttpRequest::Method::kGet;
+    proxied.url = url;
+    EXPECT_EQ(ErrorOf([&] { client_->Send(proxied, Soon(), wake_); }).kind(), ErrorKind::kConfig) << url;
+  }
+  for (const char* url : {"http://169.255.1.1/", "http://192.0.2.1/", "http://metadata.example.test/"}) {
+    EXPECT_EQ(ErrorOf([&] { GetDirectly(url); }).kind(), ErrorKind::kConfig) << url;
+  }
+}
+
+TEST_F(HttpClientTest, GetHasItsHeadersAndNoBody) {
+  std::promise<std::string> got;
+  TcpServer server([&](int fd) {
+    got.set_value(ReceiveUntil(fd, "\r\n\r\n"));
+    SendAll(fd, Answer("200 OK", "", "{}"));
+  });
+  HttpRequest request;
+  request.method = HttpRequest::Method::kGet;
+  request.url = "http://127.0.0.1:" + std::to_string(server.port()) + "/x?a=b%20c";
+  request.headers = {{"Metadata", "true"}};
+  EXPECT_EQ(client_->Send(request, Soon(), wake_).body, "{}");
+  const std::string text = got.get_future().get();
+  EXPECT_THAT(text, StartsWith("GET /x?a=b%20c HTTP/1.1\r\n"));
+  EXPECT_THAT(text, HasSubstr("\r\nMetadata: true\r\n"));
+  EXPECT_THAT(text, Not(HasSubstr("Content-")));
+  EXPECT_THAT(text, EndsWith("\r\n\r\n"));
+  request.headers = {{"Metadata", "true\r\nX: y"}};
+  EXPECT_EQ(ErrorOf([&] { client_->Send(request, Soon(), wake_); }).kind(), ErrorKind::kInternal);
+}
+
+TEST_F(HttpClientTest, ADirectRequestGoesPastTheProxy) {
+  TcpServer proxy([](int fd) {
+    ReceiveUntil(fd, "\r\n\r\n");
+    SendAll(fd, Answer("403 Forbidden", "", ""));
+  });
+  const ScopedEnvironment environment("https_proxy", "http://127.0.0.1:" + std::to_string(proxy.port()));
+  HttpRequest request;
+  // A label of more than 63 letters: the resolver refuses it without asking anybody.
+  request.url = "https://" + std::string(64, 'a') + ".example.test/";
+  EXPECT_THAT(ErrorOf([&] { client_->Send(request, Soon(), wake_); }).what(), HasSubstr("403"));
+  request.direct = true;
+  EXPECT_THAT(ErrorOf([&] { client_->Send(request, Soon(), wake_); }).what(), HasSubstr("DNS"));
+}
+
+TEST_F(HttpClientTest, SafeUrlsAreHttpsOrOfThisMachine) {
+  for (const char* url :
+       {"https://login.example.test/x", "http://localhost:1/", "http://127.0.0.1/", "http://[::1]/"}) {
+    EXPECT_TRUE(IsSafeUrl(url)) << url;
+  }
+  for (const char* url : {"http://login.example.test/x", "http://169.254.169.254/", "ftp://localhost/", "", "a b"}) {
+    EXPECT_FALSE(IsSafeUrl(url)) << url;
+  }
+}
+
 TEST_F(HttpClientTest, RefusedAndBrokenConnectionsAreNetworkErrors) {
   const std::string refused = "http://127.0.0.1:" + std::to_string(ClosedPort()) + "/";
   EXPECT_EQ(ErrorOf([&] { Post(refused); }).kind(), ErrorKind::kNetwork);
@@ -141,7 +213,9 @@ TEST_F(HttpClientTest, StallEndsAtTheDeadline) {
   TcpServer server([](int fd) { ReceiveUntil(fd, ""); });
   const std::string url = "http://127.0.0.1:" + std::to_string(server.port()) + "/";
   EXPECT_EQ(ErrorOf([&] {
-              client_->Post({url, {}, std::nullopt}, In(milliseconds(100)), wake_);
+              HttpRequest request;
+              request.url = url;
+              client_->Send(request, In(milliseconds(100)), wake_);
             }).kind(),
             ErrorKind::kTimeout);
 }
@@ -162,7 +236,10 @@ TEST_F(HttpClientTest, CertificateIsVerified) {
   const std::string url = "https://localhost:" + std::to_string(servers.port("good:bye")) + "/";
   EXPECT_EQ(ErrorOf([&] { Post(url); }).kind(), ErrorKind::kTls);
   // With the right CA the certificate is no obstacle, but "* BYE" is no HTTP.
-  const base::Error error = ErrorOf([&] { client_->Post({url, {}, certificates.Path("ca.pem")}, Soon(), wake_); });
+  HttpRequest request;
+  request.url = url;
+  request.ca_file = certificates.Path("ca.pem");
+  const base::Error error = ErrorOf([&] { client_->Send(request, Soon(), wake_); });
   EXPECT_EQ(error.kind(), ErrorKind::kServer) << error.what();
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <string>
@@ -76,6 +78,18 @@ class TlsServers {
  private:
   pid_t pid_ = -1;
   std::map<std::string, uint16_t> ports_;
+};
+
+// Sets a variable for a scope; tests run in one thread.
+class ScopedEnvironment {
+ public:
+  ScopedEnvironment(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
+  ~ScopedEnvironment() { ::unsetenv(name_); }
+  ScopedEnvironment(const ScopedEnvironment&) = delete;
+  ScopedEnvironment& operator=(const ScopedEnvironment&) = delete;
+
+ private:
+  const char* name_;
 };
 
 inline base::Deadline In(base::Duration duration) { return base::Deadline::After(base::Clock::System(), duration); }

@@ -20,10 +20,10 @@ TEST(EndpointTest, FormValuesReachTheServerEncodedOnce) {
     net::testing::SendAll(fd, "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   });
   const auto http = net::MakeCurlHttpClient();
-  const auto source = MakeClientCredentialsSource(
-      {"http://127.0.0.1:" + std::to_string(server.port()) + "/token", "the client", "https://x.test/.default",
-       [] { return base::Secret(testing::kSecret); }, std::nullopt},
-      *http, base::Clock::System(), [] { return 0.0; });
+  ClientCredentials grant = testing::Credentials("http://127.0.0.1:" + std::to_string(server.port()) + "/token",
+                                                 ClientSecret{[] { return base::Secret(testing::kSecret); }});
+  grant.client.id = "the client";
+  const auto source = MakeTokenSource(grant, *http, base::Clock::System(), [] { return 0.0; });
   const base::WakeEvent wake;
   EXPECT_EQ(source->Get(net::testing::Soon(), wake).value.Reveal(), "tok");
   EXPECT_THAT(request.get_future().get(),

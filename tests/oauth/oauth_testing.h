@@ -1,7 +1,13 @@
 #pragma once
 
+#include <stdlib.h>
+
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +15,7 @@
 #include "mailboxfs/base/manual_clock.h"
 #include "mailboxfs/base/mutex.h"
 #include "mailboxfs/net/http_client.h"
+#include "mailboxfs/oauth/grants.h"
 #include "mailboxfs/oauth/token_source.h"
 
 namespace mailboxfs::oauth::testing {
@@ -39,7 +46,7 @@ class FakeHttpClient final : public net::HttpClient {
     });
   }
 
-  net::HttpResponse Post(const net::HttpRequest& request, const base::Deadline& deadline,
+  net::HttpResponse Send(const net::HttpRequest& request, const base::Deadline& deadline,
                          const base::WakeEvent& wake) override {
     Handler handler;
     {
@@ -89,6 +96,53 @@ inline std::string Refusal(const std::string& error, const std::string& code = "
   return R"({"error":")" + error + R"(","error_description":"AADSTS)" + code +
          R"(: Something is wrong.\r\nTrace ID: t-1\r\n","error_codes":[)" + code +
          R"(],"timestamp":"2026-01-02 03:04:05Z","trace_id":"t-1","correlation_id":"c-2"})";
+}
+
+inline SecretReader Gives(std::string text) {
+  return [text = std::move(text)] { return base::Secret(text); };
+}
+
+inline ClientCredentials Credentials(std::string token_endpoint, ClientAuthentication authentication) {
+  ClientCredentials grant;
+  grant.authority.token_endpoint = std::move(token_endpoint);
+  grant.client = {"client", std::move(authentication)};
+  grant.scope = "https://x.test/.default";
+  return grant;
+}
+
+// A directory of its own, removed at the end.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() : path_((std::filesystem::temp_directory_path() / "mailboxfs-oauth-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp");
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+inline std::string ReadText(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A signal handler: what is in the file when it comes, and a dot.
+inline std::string noted_file, noted;
+inline void NoteFile(int /*signal*/) { noted = ReadText(noted_file) + "."; }
+
+// The value of a field of a form that was sent; empty if it was not.
+inline std::string Field(const net::HttpRequest& request, const std::string& name) {
+  for (const auto& [key, value] : request.form) {
+    if (key == name) return value;
+  }
+  return "";
 }
 
 // The Error that `call` throws; a kInternal one with "no error" if it throws none.

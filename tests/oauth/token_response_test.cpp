@@ -38,10 +38,9 @@ class TokenResponseTest : public ::testing::Test {
   }
   void Reset() {
     http_ = std::make_unique<testing::FakeHttpClient>();
-    source_ =
-        MakeClientCredentialsSource({"https://hidden:hidden@login.example.test/tenant/token?hidden=1", "client",
-                                     "https://x.test/.default", [] { return base::Secret(kSecret); }, std::nullopt},
-                                    *http_, clock_, [] { return 0.0; });
+    source_ = MakeTokenSource(testing::Credentials("https://hidden:hidden@login.example.test/tenant/token?hidden=1",
+                                                   ClientSecret{[] { return base::Secret(kSecret); }}),
+                              *http_, clock_, [] { return 0.0; });
   }
   int64_t Lifetime(const std::string& body) {
     return std::chrono::duration_cast<seconds>(GetFor(body).expires - clock_.Now()).count();
@@ -83,6 +82,12 @@ TEST_F(TokenResponseTest, WithoutExpiresInTheJwtSaysElseItIsAnHour) {
   for (const std::string& token : {std::string("opaque"), std::string("a.b.c"), Jwt("[]"), Jwt(R"({"exp":"x"})")}) {
     EXPECT_EQ(Lifetime(Grant(token, "")), 3600) << token;
   }
+}
+
+TEST_F(TokenResponseTest, ATokenDoesNotOutliveItself) {
+  EXPECT_EQ(Lifetime(Grant(Jwt(R"({"iat":1000,"exp":1100})"), R"("expires_in":3600)")), 100);
+  EXPECT_EQ(Lifetime(Grant(Jwt(R"({"iat":1000,"exp":9000})"), R"("expires_in":3600)")), 3600);
+  EXPECT_EQ(Lifetime(Grant(Jwt(R"({"iat":1000,"exp":900})"), R"("expires_in":3600)")), 3600) << "nonsense";
 }
 
 TEST_F(TokenResponseTest, AbsurdLifetimesAreBounded) {

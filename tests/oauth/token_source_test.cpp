@@ -72,8 +72,8 @@ class TokenSourceTest : public ::testing::Test {
   testing::FakeHttpClient http_;
   double random_ = 0;
   std::function<base::Secret()> read_secret_ = [] { return base::Secret(kSecret); };
-  std::unique_ptr<TokenSource> source_ = MakeClientCredentialsSource(
-      {"https://login.example.test/token", "client", "scope", [this] { return read_secret_(); }, std::nullopt}, http_,
+  std::unique_ptr<TokenSource> source_ = MakeTokenSource(
+      testing::Credentials("https://login.example.test/token", ClientSecret{[this] { return read_secret_(); }}), http_,
       clock_, [this] { return random_; });
 };
 
@@ -319,7 +319,8 @@ TEST_F(TokenSourceTest, RetryAfterAsADateIsHonouredInItsThreeForms) {
 }
 
 TEST_F(TokenSourceTest, LongRetryAfterIsHonouredUpToADay) {
-  for (const auto& [asked, hours] : {std::pair("7200", 2), std::pair("604800", 24)}) {
+  for (const auto& [asked, hours] :
+       {std::pair("7200", 2), std::pair("604800", 24), std::pair("Fri, 31 Dec 9999 23:59:59 GMT", 24)}) {
     AnswerWithHeaders(429, asked);
     AnswerWithHeaders(429, asked);
     clock_.Advance(std::chrono::hours(25));
@@ -329,6 +330,16 @@ TEST_F(TokenSourceTest, LongRetryAfterIsHonouredUpToADay) {
     EXPECT_EQ(clock_.Now(), before) << "nobody waits that long";
     ExpectPause(std::chrono::hours(hours));
   }
+}
+
+TEST_F(TokenSourceTest, DatesBeyondAllRangesAreItsEnds) {
+  AnswerWithHeaders(503, "Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0100 00:00:00 GMT");
+  EXPECT_THAT(GetError().what(), HasSubstr("asks for a pause of 86400 s"));
+  EXPECT_GT(source_->GetStatus().clock_skew.value(), std::chrono::hours(24));
+  clock_.Advance(std::chrono::hours(25));
+  AnswerWithHeaders(503, "Sat, 01 Jan 0100 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT");
+  EXPECT_THAT(GetError().what(), HasSubstr("asks for a pause of 1 s"));
+  EXPECT_LT(source_->GetStatus().clock_skew.value(), -std::chrono::hours(24));
 }
 
 TEST_F(TokenSourceTest, TokenInHandIsUsedWhileTheEndpointIsLeftAlone) {
@@ -422,16 +433,45 @@ TEST_F(TokenSourceTest, SecretIsReadAnewForEachRequest) {
   EXPECT_EQ(http_.request(1).form.back().second, "renewed secret");
 }
 
-TEST_F(TokenSourceTest, UnreadableOrEmptySecretIsAConfigErrorThatIsNotRemembered) {
+TEST_F(TokenSourceTest, UnreadableOrEmptySecretIsAConfigErrorThatIsRememberedForSecondsOnly) {
   http_.Answer(200, Grant("tok"));
-  read_secret_ = []() -> base::Secret { throw base::Error(ErrorKind::kConfig, "cannot read /secret"); };
-  EXPECT_EQ(GetError().kind(), ErrorKind::kConfig);
+  int reads = 0;
+  read_secret_ = [&]() -> base::Secret {
+    ++reads;
+    throw base::Error(ErrorKind::kConfig, "cannot read /secret");
+  };
+  int expected = 0;
+  for (const int pause : {1, 2, 4, 8, 10, 10}) {
+    EXPECT_EQ(GetError().kind(), ErrorKind::kConfig);
+    EXPECT_EQ(reads, ++expected);
+    clock_.Advance(seconds(pause) - milliseconds(1));
+    EXPECT_THAT(GetError().what(), HasSubstr("cannot read /secret"));
+    EXPECT_EQ(reads, expected) << "a command is not run for each mailbox";
+    clock_.Advance(milliseconds(1));
+  }
   read_secret_ = [] { return base::Secret(); };
   EXPECT_EQ(GetError().kind(), ErrorKind::kConfig);
   EXPECT_EQ(http_.count(), 0U);
   EXPECT_EQ(source_->GetStatus().requests, 0U);
   read_secret_ = [] { return base::Secret(kSecret); };
+  clock_.Advance(seconds(10));
   EXPECT_EQ(GetValue(), "tok");
+}
+
+TEST_F(TokenSourceTest, WhoMendsSomethingNeedNotWaitButAPauseThatTheServerAskedForStays) {
+  source_->ForgetRefusal();
+  read_secret_ = []() -> base::Secret { throw base::Error(ErrorKind::kConfig, "cannot read /secret"); };
+  GetError();
+  read_secret_ = [] { return base::Secret(kSecret); };
+  source_->ForgetRefusal();
+  http_.Answer(401, Refusal("invalid_client"));
+  EXPECT_EQ(GetError().kind(), ErrorKind::kLoginRefused);
+  source_->ForgetRefusal();
+  AnswerWithHeaders(429, "120");
+  EXPECT_EQ(GetError().kind(), ErrorKind::kThrottled);
+  source_->ForgetRefusal();
+  ExpectPause(seconds(120));
+  EXPECT_EQ(http_.count(), 3U);
 }
 
 TEST_F(TokenSourceTest, CallerWhoseTimeIsUpDoesNotAsk) {

@@ -37,8 +37,11 @@ class WakeEvent {
   bool IsSet() const noexcept;
   // Readable while set; borrowed.
   int fd() const noexcept { return fd_.get(); }
+  // Another handle on the same flag.
+  WakeEvent Share() const;
 
  private:
+  explicit WakeEvent(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
 

@@ -21,6 +21,8 @@ struct SecretSpec {
   std::string value;                 // Path, variable or credential name.
   std::vector<std::string> command;  // kCommand: argv; no shell.
   base::Secret literal;              // kLiteral.
+  bool lines = false;                // May have several lines, as PEM does.
+  bool shared = false;               // kFile: others may read it.
   std::string where;                 // "accounts.contoso.auth.client_secret (FILE line N)" for messages.
 };
 
@@ -36,13 +38,53 @@ struct ImapConfig {
   unsigned connections = 4;
 };
 
-enum class AuthMethod { kClientCredentials, kPassword };
+// How an account gets what it logs in with. All but the last give tokens.
+enum class AuthMethod {
+  kClientCredentials,
+  kManagedIdentity,
+  kDeviceCode,
+  kAuthorizationCode,
+  kRefreshToken,
+  kServiceAccount,
+  kTokenCommand,
+  kPassword,
+};
 
+// "client-credentials", ...: the word in the file.
+std::string_view MethodName(AuthMethod method);
+// A person logs in once, with `mailboxfs login`.
+bool IsInteractive(AuthMethod method);
+
+// PEM, read anew for each token.
+struct CertificateConfig {
+  SecretSpec certificate;
+  SecretSpec private_key;  // May be the same file.
+  std::optional<SecretSpec> passphrase;
+  bool rs256 = false;  // Sign with RS256 instead of PS256.
+};
+
+// What a method does not use is empty.
 struct AuthConfig {
   AuthMethod method = AuthMethod::kClientCredentials;
-  std::string tenant, client_id, token_endpoint, scope;  // token_endpoint: {tenant} replaced.
-  SecretSpec secret;                                     // client_secret or password.
-  std::optional<std::string> user;                       // Password: the user name if not the address.
+  std::string tenant, client_id, scope;
+  std::string resource;  // Sent instead of `scope` if set.
+  // URLs, {tenant} replaced; what is empty is found out from the issuer.
+  std::string token_endpoint, authorization_endpoint, device_endpoint, issuer;
+  std::vector<std::pair<std::string, std::string>> authorization_fields;  // Further query parameters of the provider.
+  // How the client shows who it is: one of them, or none (a public client).
+  std::optional<SecretSpec> client_secret;
+  std::optional<SecretSpec> federated_token;
+  std::optional<CertificateConfig> certificate;
+
+  std::optional<SecretSpec> refresh_token;                      // kRefreshToken: the first one.
+  std::optional<SecretSpec> service_account_key;                // kServiceAccount: JSON.
+  std::optional<std::pair<std::string, std::string>> identity;  // kManagedIdentity: form field and value.
+  std::vector<std::string> command;                             // kTokenCommand: argv; {mailbox} not yet replaced.
+  uint16_t redirect_port = 0;                                   // kAuthorizationCode: 0 is any.
+  std::string login_file;  // kDeviceCode, kAuthorizationCode, kRefreshToken: where the newest refresh token is.
+
+  std::optional<SecretSpec> password;  // kPassword.
+  std::optional<std::string> user;     // kPassword: the user name if not the address.
   std::optional<std::string> ca_file;
 };
 
@@ -51,9 +93,15 @@ struct MailboxConfig {
   std::string name;  // Directory name.
 };
 
+// Whose servers these are, as far as advice differs.
+enum class Vendor { kOther, kMicrosoft, kGoogle, kFastmail, kYahoo, kApple };
+
 struct Account {
   std::string name;
   std::string provider;
+  Vendor vendor = Vendor::kOther;
+  std::string login_command;         // `mailboxfs login` for this account, quoted for a shell.
+  std::string exchange_environment;  // Connect-ExchangeOnline's -ExchangeEnvironmentName; empty: the default.
   ImapConfig imap;
   AuthConfig auth;
   std::vector<MailboxConfig> mailboxes;

@@ -13,10 +13,16 @@
 namespace mailboxfs::net {
 
 struct HttpRequest {
-  std::string url;  // https, or http to a loopback host only.
-  // Unencoded; sent as application/x-www-form-urlencoded, each value percent-encoded. The client
+  enum class Method { kGet, kPost };
+  Method method = Method::kPost;
+  // https; or http to a loopback host, or by a direct GET to a link-local address (the metadata services of
+  // clouds).
+  std::string url;
+  // kPost: unencoded; sent as application/x-www-form-urlencoded, each value percent-encoded. The client
   // wipes its encoded copy; these strings are the caller's to wipe.
   std::vector<std::pair<std::string, std::string>> form;
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool direct = false;  // Never through a proxy.
   std::optional<std::string> ca_file;
 };
 
@@ -33,12 +39,15 @@ struct HttpResponse {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  // POSTs the form; any HTTP status is an answer. Throws Error: kNetwork, kTls, kTimeout, kCancelled,
+  // Any HTTP status is an answer. Throws Error: kNetwork, kTls, kTimeout, kCancelled,
   // kServer (too large, or not HTTP), kConfig (not a URL that may be sent to).
-  virtual HttpResponse Post(const HttpRequest& request, const base::Deadline& deadline,
+  virtual HttpResponse Send(const HttpRequest& request, const base::Deadline& deadline,
                             const base::WakeEvent& wake) = 0;
 };
 
 std::unique_ptr<HttpClient> MakeCurlHttpClient();
+
+// May secrets be sent there? https; or http to a loopback host. Reentrant.
+bool IsSafeUrl(const std::string& url);
 
 }  // namespace mailboxfs::net

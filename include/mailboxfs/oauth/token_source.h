@@ -1,7 +1,7 @@
 #pragma once
 
-#include <functional>
-#include <memory>
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -9,7 +9,6 @@
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/fd.h"
 #include "mailboxfs/base/secret.h"
-#include "mailboxfs/net/http_client.h"
 
 namespace mailboxfs::oauth {
 
@@ -20,12 +19,27 @@ struct AccessToken {
   base::MonoTime expires = base::MonoTime::max();
 };
 
-// For `status`: never the token.
+// What was said in place of a token (RFC 6749 section 5.2, and Microsoft's additions), for diagnosis. Printable,
+// without secrets.
+struct TokenRefusal {
+  // A stable word for why: "secret-wrong", "consent-missing", ...
+  std::string cause;
+  // 0: it was no endpoint that said it ("login-needed", "command-failed").
+  long http_status = 0;
+  std::string error;                                // "invalid_client".
+  std::string description;                          // Its first line.
+  int64_t aadsts = 0;                               // Microsoft's number; 0: none.
+  std::string trace_id, correlation_id, timestamp;  // Microsoft's support asks for these.
+};
+
+// For `status` and `check`: never the token.
 struct TokenStatus {
   bool valid = false;
   int64_t expires_in_seconds = 0;
-  uint64_t requests = 0;  // Sent to the endpoint since start.
-  std::string last_error;
+  uint64_t requests = 0;                           // Sent to the endpoint since start.
+  std::string last_error;                          // Of the last request, if it failed.
+  std::optional<TokenRefusal> last_refusal;        // The same in parts, unless nobody answered.
+  std::optional<std::chrono::seconds> clock_skew;  // Our clock minus that of the last answer's Date header.
 };
 
 // Gives access tokens. Thread-safe.
@@ -49,23 +63,10 @@ class TokenSource {
   }
   // The token is dead, the server said that it expired: don't give it out again.
   virtual void Invalidate(const AccessToken& token) = 0;
+  // A person has mended something: a refusal that is remembered is not held against the next Get. A pause that the
+  // server asked for still is.
+  virtual void ForgetRefusal() {}
   virtual TokenStatus GetStatus() const = 0;
 };
-
-// Reads the secret anew; throws Error(kConfig).
-using SecretReader = std::function<base::Secret()>;
-
-// RFC 6749 section 4.4, with the client authenticated in the form body (section 2.3.1).
-struct ClientCredentials {
-  std::string token_endpoint;  // Placeholders already filled in.
-  std::string client_id;
-  std::string scope;
-  SecretReader secret;
-  std::optional<std::string> ca_file;
-};
-
-// `http` and `clock` are borrowed and must outlive the source. `random` gives values in [0, 1) for jitter.
-std::unique_ptr<TokenSource> MakeClientCredentialsSource(ClientCredentials credentials, net::HttpClient& http,
-                                                         const base::Clock& clock, std::function<double()> random);
 
 }  // namespace mailboxfs::oauth

@@ -112,14 +112,16 @@ passdb {{
 }}
 """
 
-# The token names an application, not a mailbox: both sides of the user name check become the same word.
 _OAUTH2 = """
 introspection_mode = local
 local_validation_key_dict = fs:posix:prefix={home}/keys/
 issuers = {issuer}
-username_attribute = sub
-username_format = application
+username_attribute = {claim}
+username_format = {form}
 """
+# The token names an application, not a mailbox: both sides of the user name check become the same word.
+_ANYBODY = {"claim": "sub", "form": "application"}
+_PERSONAL = {"claim": "upn", "form": "%Lu"}
 
 # What the test's own sessions say in ID, to be told from those of the client under test.
 _HELPER = "mailboxfs-test-helper"
@@ -139,7 +141,8 @@ class Dovecot:
 
     `port` is IMAPS with `authority.ca` to trust, `plain_port` is IMAP without TLS. `key` is a
     jwt.SigningKey; tokens of it are taken by the `mechanisms`, the first of which the test's own sessions
-    use; with `password` set, PLAIN and LOGIN with that password are offered as well.
+    use; with `password` set, PLAIN and LOGIN with that password are offered as well. With `personal` a token opens
+    the mailbox in its claim "upn" only.
     """
 
     def __init__(
@@ -149,11 +152,12 @@ class Dovecot:
         mechanisms=("XOAUTH2", "OAUTHBEARER"),
         password=None,
         issuer=f"https://sts.windows.net/{TENANT}/",
+        personal=False,
     ):
         self.home = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.authority = Authority(self.home / "tls")
         self.key, self.mechanisms, self.password, self.issuer = key, mechanisms, password, issuer
-        self.port = self.plain_port = None
+        self.personal, self.port, self.plain_port = personal, None, None
         self._process = None
         root = os.getuid() == 0
         # As root everything still runs as an ordinary user: one way of working to test, not two.
@@ -175,7 +179,8 @@ class Dovecot:
         (self.home / "dovecot.log").touch()
         if self.key is not None:
             (self.home / "keys/default/RS256/default").write_text(self.key.public_pem, encoding="ascii")
-        oauth2 = _OAUTH2.format(home=self.home, issuer=self.issuer)
+        check = _PERSONAL if self.personal else _ANYBODY
+        oauth2 = _OAUTH2.format(home=self.home, issuer=self.issuer, **check)
         (self.home / "oauth2.conf").write_text(oauth2, encoding="ascii")
         self._own(self.home)
 
@@ -295,9 +300,9 @@ class Dovecot:
 
     # -- Mail.
 
-    def _token(self):
+    def _token(self, user):
         now = int(time.time())
-        return self.key.sign({"sub": "test", "iss": self.issuer, "iat": now, "exp": now + 3600})
+        return self.key.sign({"sub": "test", "upn": user, "iss": self.issuer, "iat": now, "exp": now + 3600})
 
     def connect(self, user, tls=False):
         """A logged-in imaplib client for the test's own use (not recorded in commands_seen)."""
@@ -307,7 +312,7 @@ class Dovecot:
             client.login(user, self.password)
         else:
             name = {"XOAUTH2": f"user={user}\1", "OAUTHBEARER": f"n,a={user},\1"}[self.mechanisms[0]]
-            answer = f"{name}auth=Bearer {self._token()}\1\1".encode()
+            answer = f"{name}auth=Bearer {self._token(user)}\1\1".encode()
             client.authenticate(self.mechanisms[0], lambda challenge: b"" if challenge else answer)
         client.xatom("ID", f'("name" "{_HELPER}")')
         return client

@@ -1,0 +1,112 @@
+#include "advice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+
+namespace mailboxfs::check {
+namespace {
+
+using config::AuthMethod;
+using config::Vendor;
+using ::testing::HasSubstr;
+
+// Every word that oauth and the checks have for a cause.
+constexpr const char* kCauses[] = {
+    "secret-wrong", "secret-expired", "app-not-in-tenant", "app-disabled", "tenant-unknown", "wrong-cloud",
+    "resource-unknown", "no-subscription", "permission-missing", "consent-missing", "scope-malformed", "scope-several",
+    "parameter-missing", "secret-missing", "secret-unwanted", "certificate-unregistered", "assertion-rejected",
+    "federation-mismatch", "federation-unsupported", "conditional-access", "security-defaults", "interaction-needed",
+    "login-revoked", "login-expired", "user-disabled", "user-unknown", "password-wrong", "tenant-needed",
+    "code-unusable", "authorization-pending", "device-code-wrong", "device-code-expired", "request-loop", "transient",
+    "client-refused", "client-unauthorized", "grant-invalid", "access-denied", "throttled", "server-trouble",
+    "redirected", "not-found", "unexpected-answer", "dns", "connection", "tls", "timeout", "secret-unreadable",
+    "login-needed", "command-failed", "certificate-expired", "clock-skew",
+    // Claims.
+    "wrong-audience", "roles-missing", "pop-only", "delegated-token", "scope-missing", "other-app", "other-tenant",
+    "token-expired",
+    // Mailboxes.
+    "login-refused", "not-connected", "not-connected-sometimes", "server-unavailable", "too-many-connections",
+    "password-login-disabled", "password-refused", "no-token-login", "connection-closed", "not-imap",
+    "folders-unlisted", "inbox-unreadable", "all-in-use"};
+
+constexpr Vendor kVendors[] = {Vendor::kOther,    Vendor::kMicrosoft, Vendor::kGoogle,
+                               Vendor::kFastmail, Vendor::kYahoo,     Vendor::kApple};
+constexpr AuthMethod kMethods[] = {AuthMethod::kClientCredentials, AuthMethod::kManagedIdentity,
+                                   AuthMethod::kDeviceCode,        AuthMethod::kAuthorizationCode,
+                                   AuthMethod::kRefreshToken,      AuthMethod::kServiceAccount,
+                                   AuthMethod::kTokenCommand,      AuthMethod::kPassword};
+
+TEST(Advice, EveryCauseHasSomeWhateverTheAccountIs) {
+  for (const char* cause : kCauses) {
+    for (const Vendor vendor : kVendors) {
+      for (const AuthMethod method : kMethods) {
+        config::Account account;
+        account.vendor = vendor;
+        account.auth.method = method;
+        EXPECT_FALSE(AdviceFor(cause, account, {}).empty()) << cause;
+      }
+    }
+  }
+  EXPECT_EQ(AdviceFor("no such cause", {}, {}), "");
+}
+
+// A name that is misspelt would stay as it is.
+TEST(Advice, EveryNameInATextIsOneOfTheFacts) {
+  const std::regex name(R"(\{[a-z_]+(\|[a-z]+)?\})");
+  for (const auto table : {TokenAdvice(), MailboxAdvice()}) {
+    for (const Advice& advice : table) {
+      const std::string filled = Facts().Fill(advice.text);
+      std::smatch found;
+      EXPECT_FALSE(std::regex_search(filled, found, name)) << advice.cause << ": " << found.str();
+    }
+  }
+}
+
+TEST(Advice, NoRowHidesAnother) {
+  std::set<std::string> general;
+  for (const auto table : {TokenAdvice(), MailboxAdvice()}) {
+    for (const Advice& advice : table) {
+      const std::string cause(advice.cause);
+      EXPECT_EQ(general.count(cause), 0U) << cause << ": a row that fits all stands before";
+      if (!advice.vendor && !advice.method) general.insert(cause);
+    }
+  }
+}
+
+// No person logs in with us; `mailboxfs login` refuses.
+TEST(Advice, RefreshTokensOfOthersAreNotGotByALogin) {
+  config::Account account;
+  account.auth.method = AuthMethod::kRefreshToken;
+  Facts facts;
+  facts.Set("login_command", "mailboxfs login");
+  for (const char* cause : kCauses) {
+    for (const Vendor vendor : kVendors) {
+      account.vendor = vendor;
+      EXPECT_THAT(AdviceFor(cause, account, facts), ::testing::Not(HasSubstr("mailboxfs login"))) << cause;
+    }
+  }
+  EXPECT_THAT(AdviceFor("login-needed", account, facts),
+              ::testing::AllOf(HasSubstr("\"refresh_token\""), HasSubstr("\"client_id\"")));
+}
+
+TEST(Advice, DiffersByVendorAndMethod) {
+  config::Account account;
+  account.vendor = Vendor::kApple;
+  EXPECT_THAT(AdviceFor("password-refused", account, {}), HasSubstr("app-specific password"));
+  account.vendor = Vendor::kGoogle;
+  account.auth.method = AuthMethod::kServiceAccount;
+  Facts facts;
+  facts.Set("service_client", "100000000000000000001");
+  facts.Set("scope", "https://mail.google.com/");
+  EXPECT_THAT(AdviceFor("client-unauthorized", account, facts),
+              ::testing::AllOf(HasSubstr("domain-wide delegation"), HasSubstr("100000000000000000001"),
+                               HasSubstr("https://mail.google.com/")));
+  account.auth.method = AuthMethod::kAuthorizationCode;
+  EXPECT_THAT(AdviceFor("login-expired", account, facts), HasSubstr("7 days"));
+}
+
+}  // namespace
+}  // namespace mailboxfs::check
