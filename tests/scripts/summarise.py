@@ -20,10 +20,10 @@ def suites_of(name):
 
 
 def results_of(log):
-    """(full name, result) of all tests."""
+    """(full name, result, last line of its output) of all tests."""
     for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
         test = json.loads(line)
-        yield test["name"], test["result"]
+        yield test["name"], test["result"], (test.get("stdout") or "").strip().rpartition("\n")[2]
 
 
 def skipped_cases(junit):
@@ -37,15 +37,16 @@ def skipped_cases(junit):
 
 
 def summarise(log, must_mount):
-    """(passed, failed, skipped, lines that say what failed)."""
+    """(passed, failed, skipped, lines that say what failed or was skipped)."""
     passed = failed = skipped = 0
     lines = []
-    cases = ((name, "SKIP") for name in skipped_cases(log.with_suffix(".junit.xml")))
-    for name, result in [*results_of(log), *cases]:
+    cases = ((name, "SKIP", "") for name in skipped_cases(log.with_suffix(".junit.xml")))
+    for name, result, reason in [*results_of(log), *cases]:
         if result in ("OK", "EXPECTEDFAIL"):
             passed += 1
         elif result == "SKIP" and not (must_mount and "mount" in suites_of(name)):
             skipped += 1
+            lines.append(f"skipped: {name}{': ' if reason else ''}{reason}")
         else:
             failed += 1
             lines.append(f"failed: {name} ({result})")

@@ -58,9 +58,20 @@ class Summarise(unittest.TestCase):
         }
         counts, lines = self.count(results, junit=JUNIT)
         self.assertEqual(counts, (3, 1, 2))
-        self.assertEqual(len(lines), 1)
-        self.assertIn("MountWaitTest.AbortedConnectionEndsRunAndItsWaits", lines[0])
-        self.assertEqual(self.count(results, must_mount=False, junit=JUNIT), ((3, 0, 3), []))
+        (failed,) = (line for line in lines if line.startswith("failed: "))
+        self.assertIn("MountWaitTest.AbortedConnectionEndsRunAndItsWaits", failed)
+        counts, lines = self.count(results, must_mount=False, junit=JUNIT)
+        self.assertEqual(counts, (3, 0, 3))
+        self.assertEqual([line for line in lines if not line.startswith("skipped: ")], [])
+
+    def test_what_was_skipped_is_told_with_the_reason(self):
+        outputs = [
+            {"name": "mailboxfs:oidc / oidc", "result": "SKIP", "stdout": "installing\nSKIPPED: there is no npm\n"}
+        ]
+        outputs.append({"name": "mailboxfs:unit / base", "result": "OK", "stdout": "all is well\n"})
+        self.log.write_text("".join(json.dumps(output) + "\n" for output in outputs))
+        *_, lines = summarise.summarise(self.log, True)
+        self.assertEqual(lines, ["skipped: mailboxfs:oidc / oidc: SKIPPED: there is no npm"])
 
     def test_without_logs_nothing_has_passed(self):
         self.assertEqual(summarise.summarise(self.log, True), (0, 0, 0, []))
