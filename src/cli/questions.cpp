@@ -81,16 +81,16 @@ base::Secret AskUntilGood(std::string_view question, std::string_view option, co
     throw Error(ErrorKind::kConfig, base::Format("{} is missing, and there is no terminal to ask at", option));
   }
   for (;;) {
-    std::printf("%s: ", std::string(question).c_str());
-    std::fflush(stdout);
     std::optional<base::Secret> answer;
-    if (silent) {
-      const Silence silence;
-      answer = ReadLine();
-      std::printf("\n");
-    } else {
+    {
+      // Before the question: who answers at once must not be shown either.
+      std::optional<Silence> silence;
+      if (silent) silence.emplace();
+      std::printf("%s: ", std::string(question).c_str());
+      std::fflush(stdout);
       answer = ReadLine();
     }
+    if (silent) std::printf("\n");
     if (!answer) throw Error(ErrorKind::kConfig, base::Format("no answer; give {} instead", option));
     const std::string problem = check(answer->Reveal());
     if (problem.empty()) return *std::move(answer);

@@ -214,6 +214,10 @@ TokenRefusal ReadRefusal(const net::HttpResponse& response, const json::Value& a
   refusal.error = FirstLine(StringMember(answer, "error"), context, 100);
   refusal.description = FirstLine(StringMember(answer, "error_description"), context, 300);
   refusal.aadsts = AadstsCode(answer);
+  // What to look up, though the rest is not quoted.
+  if (refusal.aadsts != 0 && refusal.description.find("AADSTS") == std::string::npos) {
+    refusal.description = base::Format("AADSTS{}: {}", refusal.aadsts, refusal.description);
+  }
   refusal.trace_id = FirstLine(StringMember(answer, "trace_id"), context, 64);
   refusal.correlation_id = FirstLine(StringMember(answer, "correlation_id"), context, 64);
   refusal.timestamp = FirstLine(StringMember(answer, "timestamp"), context, 64);

@@ -109,10 +109,15 @@ class Answers(OAuthTest):
     # -- T2: how long it lives.
 
     def test_t2_expires_in_is_text_or_missing_or_a_day(self):
-        for name, expires_in, expected in [("text", "3599", 3599), ("missing", None, 1800), ("a day", 86399, 86399)]:
+        for name, expires_in, lifetime, expected in [
+            ("text", "3599", 7200, 3599),
+            ("missing", None, 1800, 1800),
+            ("a day", 86399, 86400, 86399),
+            ("more than the token holds", 3599, 1800, 1800),
+        ]:
             with self.subTest(name):
                 # Without "expires_in" it is the token itself that tells.
-                self.endpoint.lifetime = 1800
+                self.endpoint.lifetime = lifetime
                 self.endpoint.expires_in = expires_in
                 self.endpoint.requests = 0
                 box = self.box()

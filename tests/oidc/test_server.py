@@ -17,7 +17,7 @@ from oidc_server import DEVICE_CODE, RESOURCE, SCOPE, SECRET, USER_SCOPE, OidcSe
 
 from support import dovecot, jwt, process  # oidc_server says where it is.
 from support.certs import openssl
-from support.token_endpoint import ASSERTION_TYPE
+from support.token_clients import ASSERTION_TYPE
 
 USER = "ada@example.org"
 
