@@ -61,14 +61,6 @@ std::string Doubled(std::string_view value, std::string_view quote) {
 
 }  // namespace
 
-bool LooksLikeGuid(std::string_view text) {
-  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-  return std::equal(text.begin(), text.end(), kForm.begin(), kForm.end(), [](char c, char form) {
-    const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    return form == '-' ? c == '-' : is_hex;
-  });
-}
-
 std::optional<std::string> QuoteForPowerShell(std::string_view value) {
   if (value.empty() || !IsPrintableAscii(value)) return std::nullopt;
   if (LooksLikeGuid(value)) return std::string(value);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mailboxfs/check/quoting.h"
+#include "mailboxfs/config/answers.h"
 
 namespace mailboxfs::check {
 
@@ -27,6 +28,6 @@ class Facts {
   std::map<std::string, std::string, std::less<>> values_;
 };
 
-bool LooksLikeGuid(std::string_view text);
+using config::LooksLikeGuid;
 
 }  // namespace mailboxfs::check

@@ -30,6 +30,8 @@ Exit ExitFor(base::ErrorKind kind) {
   }
 }
 
+int ExitCodeFor(base::ErrorKind kind) noexcept { return static_cast<int>(ExitFor(kind)); }
+
 std::string Count(size_t number, std::string_view noun) {
   const std::string_view ending = number == 1 ? "" : noun.ends_with('x') ? "es" : "s";
   return base::Format("{} {}{}", number, noun, ending);

@@ -1,21 +1,9 @@
 #include "mailboxfs/cli/exit_code.h"
 
+#include "mailboxfs/check/check.h"
+
 namespace mailboxfs::cli {
 
-int ExitCodeFor(base::ErrorKind kind) noexcept {
-  using base::ErrorKind;
-  switch (kind) {
-    case ErrorKind::kConfig: return kExitConfig;
-    case ErrorKind::kLoginRefused: return kExitLogin;
-    case ErrorKind::kNetwork:
-    case ErrorKind::kTls:
-    case ErrorKind::kTimeout:
-    case ErrorKind::kThrottled:
-    case ErrorKind::kServer:
-    case ErrorKind::kProtocol:
-    case ErrorKind::kUnsupported: return kExitNetwork;
-    default: return kExitFailure;
-  }
-}
+int ExitCodeFor(base::ErrorKind kind) noexcept { return check::ExitCodeFor(kind); }
 
 }  // namespace mailboxfs::cli

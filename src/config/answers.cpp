@@ -57,4 +57,12 @@ std::string AddressProblem(std::string_view address) {
   return {};
 }
 
+bool LooksLikeGuid(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return std::equal(text.begin(), text.end(), kForm.begin(), kForm.end(), [](char c, char form) {
+    const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    return form == '-' ? c == '-' : is_hex;
+  });
+}
+
 }  // namespace mailboxfs::config

@@ -18,9 +18,6 @@ namespace {
 
 constexpr size_t kMaxName = 255;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
 bool IsIpv6(std::string_view host) {
   in6_addr address{};
   return ::inet_pton(AF_INET6, std::string(host).c_str(), &address) == 1;
@@ -144,13 +141,6 @@ std::optional<uint64_t> ParseSize(std::string_view text) {
   // Half the range: sizes are compared and added as signed numbers elsewhere.
   if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) >> shift) return std::nullopt;
   return number << shift;
-}
-
-bool LooksLikeGuid(std::string_view text) {
-  constexpr std::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-  return text.size() == kShape.size() && std::equal(text.begin(), text.end(), kShape.begin(), [](char c, char shape) {
-           return shape == '-' ? c == '-' : IsHexDigit(c);
-         });
 }
 
 }  // namespace mailboxfs::config

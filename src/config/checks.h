@@ -28,8 +28,6 @@ std::string DirectoryNameProblem(std::string_view name);
 // "500M", "10G", "1T", "1048576": bytes, powers of 1024; nullopt if it is no such thing or too large.
 std::optional<uint64_t> ParseSize(std::string_view text);
 
-bool LooksLikeGuid(std::string_view text);
-
 bool HasControlCharacter(std::string_view text);
 // ASCII white space.
 bool HasSpace(std::string_view text);

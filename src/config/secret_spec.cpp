@@ -5,6 +5,7 @@
 #include "file_checks.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
+#include "mailboxfs/config/answers.h"
 #include "paths.h"
 #include "secret_source.h"
 

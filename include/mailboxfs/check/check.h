@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mailboxfs/base/error.h"
 #include "mailboxfs/base/fd.h"
 #include "mailboxfs/config/config.h"
 #include "mailboxfs/mail/imap_source.h"
@@ -44,6 +45,9 @@ struct Request {
   std::vector<std::string> mailboxes;  // Addresses or directory names; empty: all.
   bool mounted = false;                // By the daemon of a mount: what mounting needs is proven.
 };
+
+// What a failure of this kind makes of a command's exit code: the same table for all commands. Reentrant.
+int ExitCodeFor(base::ErrorKind kind) noexcept;
 
 // Runs them, gives each finding as it comes, and returns the exit code of `mailboxfs check`: 0 ok, 1 warnings, 2
 // configuration, 3 login, 4 network; of several the first of 2, 3, 4, 1. An account's (a mailbox's) first fatal layer

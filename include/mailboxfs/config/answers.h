@@ -16,4 +16,6 @@ std::string ClientSecretProblem(std::string_view secret);
 // A mailbox's.
 std::string AddressProblem(std::string_view address);
 
+bool LooksLikeGuid(std::string_view text);
+
 }  // namespace mailboxfs::config
