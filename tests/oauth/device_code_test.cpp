@@ -120,9 +120,9 @@ TEST_F(DeviceCodeTest, WhoIsInterruptedAsTheAnswerComesHasItOnTheDiskFirst) {
   http_.Answer(200, Code());
   for (const auto& [status, body] : {std::pair(400, Pending()), std::pair(200, Tokens())}) {
     http_.Add([status = status, body = body](const base::Deadline&, const base::WakeEvent&) {
-      testing::noted.clear();
+      testing::ForgetNoted();
       std::raise(SIGINT);
-      EXPECT_EQ(testing::noted, "");
+      EXPECT_EQ(testing::Noted(), "");
       net::HttpResponse response;
       response.status = status;
       response.body = body;
@@ -130,10 +130,10 @@ TEST_F(DeviceCodeTest, WhoIsInterruptedAsTheAnswerComesHasItOnTheDiskFirst) {
     });
   }
   std::vector<std::string> seen;
-  display_.on_wait = [&] { seen.push_back(testing::noted); };
+  display_.on_wait = [&] { seen.push_back(testing::Noted()); };
   LogIn();
   EXPECT_THAT(seen, ::testing::ElementsAre("", ".")) << "not held while nothing can be lost";
-  EXPECT_THAT(testing::noted, HasSubstr("refresh"));
+  EXPECT_THAT(testing::Noted(), HasSubstr("refresh"));
   std::signal(SIGINT, before);
 }
 

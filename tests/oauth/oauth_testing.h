@@ -1,7 +1,12 @@
 #pragma once
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <csignal>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -133,9 +138,23 @@ inline std::string ReadText(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// A signal handler: what is in the file when it comes, and a dot.
-inline std::string noted_file, noted;
-inline void NoteFile(int /*signal*/) { noted = ReadText(noted_file) + "."; }
+// A signal handler that notes what is in the file when it comes, with async-signal-safe calls only.
+inline std::string noted_file;
+inline std::array<char, 4096> noted_bytes;
+inline volatile std::sig_atomic_t noted_size = -1;
+inline void NoteFile(int /*signal*/) {
+  const int before = errno;
+  const int fd = ::open(noted_file.c_str(), O_RDONLY | O_CLOEXEC);
+  const ssize_t size = fd < 0 ? 0 : ::read(fd, noted_bytes.data(), noted_bytes.size());
+  if (fd >= 0) ::close(fd);
+  noted_size = size < 0 ? 0 : static_cast<int>(size);
+  errno = before;
+}
+// That, and a dot; empty if no signal came since ForgetNoted().
+inline std::string Noted() {
+  return noted_size < 0 ? "" : std::string(noted_bytes.data(), static_cast<size_t>(noted_size)) + ".";
+}
+inline void ForgetNoted() { noted_size = -1; }
 
 // The value of a field of a form that was sent; empty if it was not.
 inline std::string Field(const net::HttpRequest& request, const std::string& name) {

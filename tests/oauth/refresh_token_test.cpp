@@ -221,19 +221,19 @@ TEST_F(RefreshTokenTest, WhoIsInterruptedHasTheNewTokenOnTheDiskFirst) {
   LogIn("r1");
   testing::noted_file = file_.path();
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
-    testing::noted.clear();
+    testing::ForgetNoted();
     auto* const before = std::signal(signal, &testing::NoteFile);
     const std::string token = "rotated-" + std::to_string(signal);
     http_.Add([&](const base::Deadline&, const base::WakeEvent&) {
       std::raise(signal);
-      EXPECT_EQ(testing::noted, "");
+      EXPECT_EQ(testing::Noted(), "");
       net::HttpResponse response;
       response.status = 200;
       response.body = Rotated("a1", token);
       return response;
     });
     GetNext();
-    EXPECT_THAT(testing::noted, HasSubstr(token));
+    EXPECT_THAT(testing::Noted(), HasSubstr(token));
     std::signal(signal, before);
   }
 }
