@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the fuzz targets with clang, ASan and UBSan, and runs each for some time, two at once.
+# Builds the fuzz targets with clang, ASan and UBSan, and runs each for some time, all at once.
 #
 #   contrib/fuzz.sh [SECONDS]      default: 60 per target; 0: build only
 #
@@ -47,19 +47,11 @@ run() {
   fi
 }
 
-# Waits for the two that were started last.
-status=0
 pids=
 for target in $targets; do
   run "$target" &
   pids="$pids $!"
-  # shellcheck disable=SC2086  # Words are counted.
-  set -- $pids
-  if [ $# -eq 2 ]; then
-    wait "$1" || status=1
-    wait "$2" || status=1
-    pids=
-  fi
 done
+status=0
 for pid in $pids; do wait "$pid" || status=1; done
 exit $status

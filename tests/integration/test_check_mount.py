@@ -22,7 +22,7 @@ NOBODY = 65534
 @unittest.skipUnless(dovecot.available(), "there is no Dovecot")
 class CheckOfAMount(MountTest):
     def test_with_the_daemons_own_secret_and_token(self):
-        key = jwt.SigningKey()
+        key = jwt.any_key()
         server = dovecot.Dovecot(key)
         self.addCleanup(server.close)
         server.start()

@@ -44,7 +44,7 @@ def corpus(top):
 class Fidelity(MountTest):
     @classmethod
     def setUpClass(cls):
-        cls.endpoint = TokenEndpoint(jwt.SigningKey())
+        cls.endpoint = TokenEndpoint(jwt.any_key())
         cls.addClassCleanup(cls.endpoint.stop)
         cls.dovecot = dovecot.Dovecot(cls.endpoint.key)
         cls.addClassCleanup(cls.dovecot.close)

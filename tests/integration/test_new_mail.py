@@ -86,7 +86,7 @@ class NewMail(MountTest):
 
     def mount_real_server(self, refresh_interval):
         """A Dovecot whose INBOX holds the UIDs 1 to 3, and its mount."""
-        endpoint = TokenEndpoint(jwt.SigningKey())
+        endpoint = TokenEndpoint(jwt.any_key())
         self.addCleanup(endpoint.stop)
         server = dovecot.Dovecot(endpoint.key)
         self.addCleanup(server.close)

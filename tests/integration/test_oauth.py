@@ -21,7 +21,7 @@ WARNING, LOGIN = 1, 3
 class OAuth(MountTest):
     @classmethod
     def setUpClass(cls):
-        cls.key = jwt.SigningKey()
+        cls.key = jwt.any_key()
         cls.dovecot = dovecot.Dovecot(cls.key)
         cls.addClassCleanup(cls.dovecot.close)
         cls.dovecot.start()

@@ -128,7 +128,7 @@ class ScriptedServer(unittest.TestCase):
 class RealServer(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.endpoint = TokenEndpoint(jwt.SigningKey())
+        cls.endpoint = TokenEndpoint(jwt.any_key())
         cls.addClassCleanup(cls.endpoint.stop)
         cls.dovecot = dovecot.Dovecot(cls.endpoint.key)
         cls.addClassCleanup(cls.dovecot.close)

@@ -1,6 +1,7 @@
 """RS256 JSON Web Tokens without a library: the key comes from the openssl CLI, signing is int pow()."""
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -56,6 +57,12 @@ def is_signed_with(token, public_pem):
 def thumbprint(certificate):
     """x5t#S256 of a certificate (PEM)."""
     return _base64url(hashlib.sha256(openssl("x509", "-outform", "DER", input=certificate.encode())).digest())
+
+
+@functools.cache
+def any_key():
+    """One for all who need a key, and not one of their own: to make one takes half a second."""
+    return SigningKey()
 
 
 class SigningKey:

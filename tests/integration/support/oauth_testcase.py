@@ -45,7 +45,7 @@ class OAuthTest(MountTest):
 
     @classmethod
     def setUpClass(cls):
-        cls.key = jwt.SigningKey()
+        cls.key = jwt.any_key()
         cls.dovecot = dovecot.Dovecot(cls.key, **cls.dovecot_options())
         cls.addClassCleanup(cls.dovecot.close)
         cls.dovecot.start()

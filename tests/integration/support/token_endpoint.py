@@ -64,7 +64,7 @@ class TokenEndpoint(Grants):
         lifetime=3600,
         problems=None,
     ):
-        self.key = key or jwt.SigningKey()
+        self.key = key or jwt.any_key()
         self.tenant, self.domains = tenant, []
         self.scope, self.user_scope = scope, user_scope
         self.resource = self.audience = scope.removesuffix("/.default")
