@@ -68,4 +68,10 @@ void WriteLog(LogLevel level, std::string_view line) noexcept {
   if (logger) logger->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
+std::string CountOf(uint64_t number, std::string_view noun) {
+  if (number != 1 && noun.ends_with('y')) return Format("{} {}ies", number, noun.substr(0, noun.size() - 1));
+  const std::string_view ending = number == 1 ? "" : noun.ends_with('x') ? "es" : "s";
+  return Format("{} {}{}", number, noun, ending);
+}
+
 }  // namespace mailboxfs::base

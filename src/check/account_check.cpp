@@ -115,8 +115,13 @@ void AccountCheck::Compare() {
   }
 }
 
+bool AccountCheck::ByApplication() const {
+  return account_.vendor == config::Vendor::kMicrosoft && !person_ &&
+         account_.auth.method != config::AuthMethod::kPassword;
+}
+
 std::string AccountCheck::AdviceForAll() const {
-  if (account_.vendor != config::Vendor::kMicrosoft || person_) {
+  if (!ByApplication()) {
     return "As none can be opened, look for what they have in common: the login, not one mailbox.";
   }
   return facts_.Fill(
@@ -128,7 +133,7 @@ std::string AccountCheck::AdviceForAll() const {
 }
 
 std::string AccountCheck::AdviceForSome() const {
-  if (account_.vendor != config::Vendor::kMicrosoft || person_) {
+  if (!ByApplication()) {
     return "As others can be opened by the same way, it is about these mailboxes: their passwords or permissions.";
   }
   std::string advice = facts_.Fill(

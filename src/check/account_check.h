@@ -32,6 +32,8 @@ class AccountCheck {
   void CheckMailbox(const config::MailboxConfig& mailbox);
   // What all of them together tell.
   void Compare();
+  // Does an application that Exchange must know open the mailboxes, rather than people's own logins?
+  bool ByApplication() const;
   std::string AdviceForAll() const;
   std::string AdviceForSome() const;
 

@@ -27,6 +27,13 @@ constexpr CloudResource kResources[] = {
     {"microsoft365-china", "https://partner.outlook.cn"},
 };
 
+// Exchange's, in the account's cloud.
+std::string ExpectedResource(const config::Account& account) {
+  const auto* cloud = std::find_if(std::begin(kResources), std::end(kResources),
+                                   [&](const CloudResource& entry) { return entry.provider == account.provider; });
+  return std::string(cloud == std::end(kResources) ? "https://outlook.office365.com" : cloud->resource);
+}
+
 std::string ExpectedScope(const config::Account& account) {
   switch (account.vendor) {
     case Vendor::kGoogle: return "https://mail.google.com/";
@@ -34,10 +41,8 @@ std::string ExpectedScope(const config::Account& account) {
     case Vendor::kMicrosoft: break;
     default: return "";
   }
-  const auto* cloud = std::find_if(std::begin(kResources), std::end(kResources),
-                                   [&](const CloudResource& entry) { return entry.provider == account.provider; });
-  const std::string resource(cloud == std::end(kResources) ? "https://outlook.office365.com" : cloud->resource);
-  return resource + (SpeaksForPerson(account.auth) ? "/IMAP.AccessAsUser.All offline_access" : "/.default");
+  return ExpectedResource(account) +
+         (SpeaksForPerson(account.auth) ? "/IMAP.AccessAsUser.All offline_access" : "/.default");
 }
 
 // A member of a JSON object whose value is plain text. The text around it is secret: it is not parsed, as that would
@@ -61,6 +66,16 @@ std::optional<base::Secret> ReadQuietly(const std::optional<config::SecretSpec>&
   } catch (const base::Error& error) {
     base::LogDebug("{}", error.what());
     return std::nullopt;
+  }
+}
+
+// Which key of the configuration says for whom tokens are, and what it should be.
+void AddResourceSetting(const config::Account& account, Facts& facts) {
+  const std::string scope = ExpectedScope(account);
+  if (!account.auth.resource.empty() && account.vendor == Vendor::kMicrosoft) {
+    facts.Set("resource_setting", "\"resource\" to " + ExpectedResource(account));
+  } else if (!scope.empty()) {
+    facts.Set("resource_setting", "\"scope\" to " + scope);
   }
 }
 
@@ -123,10 +138,14 @@ Facts FactsOf(const config::Account& account) {
   facts.Set("connect", account.exchange_environment.empty()
                            ? "Connect-ExchangeOnline"
                            : "Connect-ExchangeOnline -ExchangeEnvironmentName " + account.exchange_environment);
+  facts.Set("connect_graph", account.graph_environment.empty()
+                                 ? "Connect-MgGraph"
+                                 : "Connect-MgGraph -Environment " + account.graph_environment);
   if (const std::optional<Url> authority = AuthorityOf(auth)) {
     facts.Set("token_host", authority->host);
     facts.Set("token_endpoint", authority->Origin() + authority->path);
   }
+  AddResourceSetting(account, facts);
   AddConsent(auth, facts);
   return facts;
 }

@@ -27,6 +27,7 @@ constexpr Name kNames[] = {
     {"scope", "<SCOPE>"},
     {"resource", "<RESOURCE>"},
     {"expected_scope", "<SCOPE OF THE MAIL SERVER>"},
+    {"resource_setting", "\"scope\" to <SCOPE OF THE MAIL SERVER>"},
     {"audience", "<AUDIENCE>"},
     {"token_endpoint", "<TOKEN ENDPOINT>"},
     {"token_host", "<TOKEN ENDPOINT>"},
@@ -41,6 +42,7 @@ constexpr Name kNames[] = {
     {"port", "<PORT>"},
     {"connections", "<NUMBER>"},
     {"connect", "Connect-ExchangeOnline"},
+    {"connect_graph", "Connect-MgGraph"},
 };
 
 bool IsPrintableAscii(std::string_view text) {

@@ -26,8 +26,9 @@ void CheckConfiguration(const config::Config& config, Report& report) {
   struct stat info {};
   const bool known = ::stat(config.path.c_str(), &info) == 0;
   const std::string mode = known ? base::Format(" (mode {:04o})", info.st_mode & 07777U) : "";
-  subject.Ok("configuration", base::Format("{}{}: {}, {}", config.path, mode, Count(config.accounts.size(), "account"),
-                                           Count(mailboxes, "mailbox")));
+  subject.Ok("configuration",
+             base::Format("{}{}: {}, {}", config.path, mode, base::CountOf(config.accounts.size(), "account"),
+                          base::CountOf(mailboxes, "mailbox")));
 }
 
 void CheckFuse(const Machine& machine, Subject& subject) {

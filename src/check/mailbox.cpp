@@ -78,7 +78,7 @@ class MailboxCheck {
           account_.imap.host, base::Printable(options.login.user));
     }
     if (probe_.logins > 0 && probe_.failed_at <= Layer::kLogin) {
-      evidence += base::Format("; {} of {} opened it", probe_.connected, Count(probe_.logins, "login"));
+      evidence += base::Format("; {} of {} opened it", probe_.connected, base::CountOf(probe_.logins, "login"));
     }
     const bool login = probe_.trouble == Trouble::kRefused || probe_.trouble == Trouble::kNotConnected;
     if (const std::string hint = AddressHint(facts.Get("mailbox")); login && !hint.empty()) advice += "\n" + hint;
@@ -92,7 +92,7 @@ class MailboxCheck {
     subject_.Warn("login",
                   base::Format("{}; {} of {} opened the mailbox, the others were \"authenticated but not "
                                "connected\"",
-                               evidence, probe_.connected, Count(probe_.logins, "login")),
+                               evidence, probe_.connected, base::CountOf(probe_.logins, "login")),
                   AdviceFor("not-connected-sometimes", account_, facts), "not-connected-sometimes");
   }
 

@@ -1,5 +1,7 @@
 #include "report.h"
 
+#include <optional>
+
 #include "mailboxfs/base/log.h"
 
 namespace mailboxfs::check {
@@ -14,7 +16,9 @@ std::string_view VerdictName(Verdict verdict) {
   return "failed";
 }
 
-Exit ExitFor(base::ErrorKind kind) {
+namespace {
+
+std::optional<Exit> Known(base::ErrorKind kind) noexcept {
   using base::ErrorKind;
   switch (kind) {
     case ErrorKind::kConfig: return Exit::kConfig;
@@ -26,15 +30,18 @@ Exit ExitFor(base::ErrorKind kind) {
     case ErrorKind::kServer:
     case ErrorKind::kProtocol:
     case ErrorKind::kUnsupported: return Exit::kNetwork;
-    default: return Exit::kWarnings;
+    default: return std::nullopt;
   }
 }
 
+}  // namespace
+
+Exit ExitFor(base::ErrorKind kind) noexcept { return Known(kind).value_or(Exit::kConfig); }
+
 int ExitCodeFor(base::ErrorKind kind) noexcept { return static_cast<int>(ExitFor(kind)); }
 
-std::string Count(size_t number, std::string_view noun) {
-  const std::string_view ending = number == 1 ? "" : noun.ends_with('x') ? "es" : "s";
-  return base::Format("{} {}{}", number, noun, ending);
+int CommandExitCodeFor(base::ErrorKind kind) noexcept {
+  return static_cast<int>(Known(kind).value_or(Exit::kWarnings));
 }
 
 }  // namespace mailboxfs::check

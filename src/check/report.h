@@ -13,10 +13,8 @@ namespace mailboxfs::check {
 
 // Who must act, as mailboxfs(1) "EXIT STATUS" has it.
 enum class Exit { kOk = 0, kWarnings = 1, kConfig = 2, kLogin = 3, kNetwork = 4 };
-Exit ExitFor(base::ErrorKind kind);
-
-// "1 folder", "2 folders".
-std::string Count(size_t number, std::string_view noun);
+// What is wrong on this machine, a disk or a dead mount, is somebody's to mend, as a configuration is.
+Exit ExitFor(base::ErrorKind kind) noexcept;
 
 // What somebody must mend comes before what may pass.
 constexpr int Rank(Exit exit) {

@@ -135,8 +135,9 @@ void CheckCapabilities(Subject& subject, const ProbeReport& probe) {
 void CheckConnections(const Context& context, Subject& subject, const config::Account& account,
                       std::string_view product) {
   const unsigned each = account.imap.connections;
-  const std::string pool = base::Format("up to {} to each of {}, at most {} in all", Count(each, "connection"),
-                                        Count(account.mailboxes.size(), "mailbox"), context.config.max_connections);
+  const std::string pool =
+      base::Format("up to {} to each of {}, at most {} in all", base::CountOf(each, "connection"),
+                   base::CountOf(account.mailboxes.size(), "mailbox"), context.config.max_connections);
   const auto* limit = std::find_if(std::begin(kLimits), std::end(kLimits),
                                    [&](const Limit& entry) { return entry.product == product; });
   if (limit == std::end(kLimits)) return subject.Ok("connections", pool);
@@ -167,7 +168,7 @@ void CheckSizes(Subject& subject, const std::vector<Sample>& samples) {
     }
   }
   if (read == 0) return;
-  if (wrong == 0) return subject.Ok("sizes", base::Format("the size of {} is exact", Count(read, "message")));
+  if (wrong == 0) return subject.Ok("sizes", base::Format("the size of {} is exact", base::CountOf(read, "message")));
   subject.Info("sizes", base::Format("the server only estimates sizes: {} of {} are wrong ({})", wrong, read, example),
                "Files show the exact size from their first opening on.");
 }
@@ -185,8 +186,8 @@ void CheckMessages(Subject& subject, const ProbeReport& probe) {
       if (reason.empty()) reason = sample.problem;
     }
   }
-  const std::string evidence = base::Format("INBOX has {}; {} of {} were read", Count(probe.inbox_messages, "message"),
-                                            read, probe.samples.size());
+  const std::string evidence = base::Format("INBOX has {}; {} of {} were read",
+                                            base::CountOf(probe.inbox_messages, "message"), read, probe.samples.size());
   if (bad.empty() && !probe.cut_short.empty()) {
     return subject.Warn(
         "message", base::Format("{}; then it was ended: {}", evidence, probe.cut_short),
@@ -207,7 +208,7 @@ void CheckMessages(Subject& subject, const ProbeReport& probe) {
 }  // namespace
 
 void CheckContents(const Context& context, Subject& subject, const ProbeReport& probe) {
-  subject.Ok("folders", Count(probe.folders, "folder"));
+  subject.Ok("folders", base::CountOf(probe.folders, "folder"));
   CheckMessages(subject, probe);
   CheckSizes(subject, probe.samples);
   const auto interval = std::chrono::duration_cast<std::chrono::seconds>(context.config.refresh_interval);

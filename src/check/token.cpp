@@ -1,5 +1,8 @@
 #include "token.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -18,6 +21,8 @@ using base::ErrorKind;
 using config::AuthMethod;
 
 constexpr std::chrono::hours kCertificateNotice{30 * 24};
+// Microsoft ends a login that was not used for 90 days.
+constexpr std::chrono::hours kLoginNotice{60 * 24};
 
 std::string Day(base::WallTime time) {
   const std::time_t unix_time = base::WallTime::clock::to_time_t(time);
@@ -43,6 +48,28 @@ std::string Quote(const Error& error, const oauth::TokenRefusal& refusal, const 
     if (!id.empty()) text += base::Format("; {} {}", name, id);
   }
   return text;
+}
+
+// When the newest refresh token was stored; nullopt: none is.
+std::optional<base::WallTime> LoginStored(const config::AuthConfig& auth) {
+  struct stat status {};
+  if (auth.login_file.empty() || ::stat(auth.login_file.c_str(), &status) != 0) return std::nullopt;
+  return base::WallTime(std::chrono::seconds(status.st_mtim.tv_sec));
+}
+
+void TellAgeOfLogin(Subject& subject, const config::Account& account, base::WallTime stored, base::WallTime now) {
+  const auto age = std::max(std::chrono::duration_cast<std::chrono::seconds>(now - stored), std::chrono::seconds(0));
+  std::string evidence = base::Format("the refresh token was stored {} ago", ForPeople(age));
+  if (account.vendor == config::Vendor::kGoogle) {
+    evidence += "; if the application is in \"Testing\", a login ends after 7 days";
+  } else if (account.vendor == config::Vendor::kMicrosoft) {
+    evidence += "; not used for 90 days, a login ends";
+    if (age > kLoginNotice) {
+      subject.Warn("login-age", evidence, "Mount it, or run this check, at least once a month.", "login-aging");
+      return;
+    }
+  }
+  subject.Info("login-age", evidence);
 }
 
 std::string SourceName(const config::AuthConfig& auth, const Facts& facts) {
@@ -101,6 +128,8 @@ std::string TokenCause(const Error& error, const oauth::TokenStatus& status, con
   const bool is_command = auth.method == AuthMethod::kTokenCommand;
   switch (error.kind()) {
     case ErrorKind::kConfig: return is_command ? "command-failed" : "secret-unreadable";
+    case ErrorKind::kDisk:
+    case ErrorKind::kDiskFull: return "disk";
     case ErrorKind::kTimeout: return "timeout";
     case ErrorKind::kTls: return "tls";
     case ErrorKind::kNetwork: return base::ContainsIgnoreCase(error.what(), "resolve") ? "dns" : "connection";
@@ -119,12 +148,15 @@ TokenResult CheckToken(const Context& context, Subject& subject, const config::A
   const std::string source = SourceName(account.auth, facts);
   // Whoever checks a mount has mended something, or wants to know how it is now.
   if (context.mounted) tokens.ForgetRefusal();
+  // Before it is used, which may replace it.
+  const std::optional<base::WallTime> stored = LoginStored(account.auth);
   try {
     result.token = tokens.Get(context.In(context.config.timeouts.login), context.wake);
     const oauth::TokenStatus status = tokens.GetStatus();
     result.clock_skew = status.clock_skew;
     result.expires_in = std::chrono::seconds(status.expires_in_seconds);
     subject.Ok("token", base::Format("{} gave a token for {} s", source, status.expires_in_seconds));
+    if (stored) TellAgeOfLogin(subject, account, *stored, context.means.environment.clock.WallNow());
     return result;
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled) throw;

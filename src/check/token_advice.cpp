@@ -16,6 +16,13 @@ constexpr std::string_view kFirstRefreshToken =
     "since. Get a new one for it with the program that got the old one, and put it where \"refresh_token\" of the "
     "account {account} says.";
 
+constexpr std::string_view kDelegation =
+    "The service account may not read this domain's mail. An administrator of the domain must let it: Google Admin "
+    "console > Security > Access and data control > API controls > Manage domain-wide delegation > Add new, with\n"
+    "  Client ID     {service_client}\n"
+    "  OAuth scopes  {scope}\n"
+    "It can take a day to be in effect.";
+
 constexpr Advice kTokenAdvice[] = {
     // The application and its secret.
     {.cause = "secret-wrong",
@@ -47,8 +54,8 @@ constexpr Advice kTokenAdvice[] = {
      .text = "This tenant is in another Microsoft cloud than {token_host}. Set \"provider\" to {cloud_provider}: it "
              "presets the addresses of that cloud. The application must be registered in that cloud, too."},
     {.cause = "resource-unknown",
-     .text = "The tenant does not know the resource of the scope {scope}. It should be {expected_scope}. If it is, "
-             "the tenant has no Exchange Online: an administrator must add a subscription that includes it."},
+     .text = "The tenant does not know the resource {scope}. Set {resource_setting}. If it is so already, the tenant "
+             "has no Exchange Online: an administrator must add a subscription that includes it."},
     {.cause = "no-subscription",
      .text = "The tenant has no subscription for this service. An administrator must add a licence that includes "
              "Exchange Online: Microsoft 365 admin center > Billing."},
@@ -156,15 +163,7 @@ constexpr Advice kTokenAdvice[] = {
     // Words of OAuth's own, at servers that say no more.
     {.cause = "client-refused",
      .text = "The server does not know this client, or its secret is wrong. Check \"client_id\" and the secret."},
-    {.cause = "client-unauthorized",
-     .text = "The service account may not read this domain's mail. An administrator of the domain must let it: Google "
-             "Admin console > Security > Access and data control > API controls > Manage domain-wide delegation > Add "
-             "new, with\n"
-             "  Client ID     {service_client}\n"
-             "  OAuth scopes  {scope}\n"
-             "It can take a day to be in effect.",
-     .vendor = std::nullopt,
-     .method = AuthMethod::kServiceAccount},
+    {.cause = "client-unauthorized", .text = kDelegation, .method = AuthMethod::kServiceAccount},
     {.cause = "client-unauthorized",
      .text = "The client {client_id} is not allowed to log in like this. Check which grants it may use where it was "
              "registered."},
@@ -186,6 +185,11 @@ constexpr Advice kTokenAdvice[] = {
      .method = AuthMethod::kClientCredentials},
     {.cause = "grant-invalid", .text = "The login is not valid any more. Log in again:\n    {login_command}"},
     {.cause = "access-denied", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
+    {.cause = "access-denied", .text = kDelegation, .method = AuthMethod::kServiceAccount},
+    {.cause = "access-denied",
+     .text = "The server does not let the client {client_id} in. Whoever registered it there must allow it.",
+     .vendor = std::nullopt,
+     .method = AuthMethod::kClientCredentials},
     {.cause = "access-denied",
      .text = "The login was declined. Whoever declined it must accept it; start it again:\n"
              "    {login_command}"},
@@ -203,23 +207,38 @@ constexpr Advice kTokenAdvice[] = {
      .method = AuthMethod::kManagedIdentity},
     {.cause = "not-found", .text = "There is nothing at {token_endpoint}. Check \"token_endpoint\" and \"tenant\"."},
     {.cause = "unexpected-answer",
+     .text = "The metadata service gives no token; its words say why. Mostly this machine has no managed identity, or "
+             "not the one that \"client_id\" names, or has several and \"client_id\" names none: Azure portal > the "
+             "virtual machine > Security > Identity.",
+     .vendor = std::nullopt,
+     .method = AuthMethod::kManagedIdentity},
+    {.cause = "unexpected-answer",
      .text = "What answers at {token_endpoint} gives no tokens. Check \"token_endpoint\". Or is a proxy's page in "
              "between?"},
     {.cause = "secret-unreadable",
      .text = "The user that runs mailboxfs must be able to read the secret, and nobody else. A file:\n"
              "    chmod 600 FILE\n"
              "A command must print it and end with status 0: run it by hand, as that user."},
+    {.cause = "disk",
+     .text =
+         "mailboxfs must be able to write the file of the login, and others beside it, or the next refresh token is "
+         "lost. Look at that directory's owner and mode, and at the free space."},
     {.cause = "command-failed",
      .text = "Run the command by hand, as the user that runs mailboxfs, and see what it says. It must print a token "
              "and end with status 0."},
 
     // Claims.
     {.cause = "wrong-audience",
-     .text = "The token is for {audience}, not for the mail server, which will refuse it. Set \"scope\" to "
-             "{expected_scope}. Tokens for Microsoft Graph do not open mailboxes over IMAP."},
+     .text = "The token is for {audience}, not for the mail server, which will refuse it. The command must ask for one "
+             "with the scope {expected_scope}. Tokens for Microsoft Graph do not open mailboxes over IMAP.",
+     .vendor = std::nullopt,
+     .method = AuthMethod::kTokenCommand},
+    {.cause = "wrong-audience",
+     .text = "The token is for {audience}, not for the mail server, which will refuse it. Set "
+             "{resource_setting}. Tokens for Microsoft Graph do not open mailboxes over IMAP."},
     {.cause = "roles-missing",
      .text = "The managed identity lacks the permission IMAP.AccessAsApp. The portal cannot give it; PowerShell can:\n"
-             "    Connect-MgGraph -Scopes AppRoleAssignment.ReadWrite.All,Application.Read.All\n"
+             "    {connect_graph} -Scopes AppRoleAssignment.ReadWrite.All,Application.Read.All\n"
              "    $exchange = Get-MgServicePrincipal -Filter \"appId eq '00000002-0000-0ff1-ce00-000000000000'\"\n"
              "    $role = $exchange.AppRoles | Where-Object Value -eq 'IMAP.AccessAsApp'\n"
              "    New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId {object|ps} -PrincipalId {object|ps} "

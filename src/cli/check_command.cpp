@@ -55,7 +55,7 @@ class Printer {
   // A finding of our own, before any other could be made.
   int Fail(std::string_view id, const Error& error, std::string_view advice) {
     Print({std::string(id), std::string(id), check::Verdict::kFailed, error.what(), std::string(advice), ""});
-    return Finish(ExitCodeFor(error.kind()));
+    return Finish(check::ExitCodeFor(error.kind()));
   }
 
  private:

@@ -122,7 +122,8 @@ int QueryCheck(const std::string& mountpoint, const std::vector<std::string>& ma
     const json::Value* code = answer->Find("exit_code");
     if (error != nullptr && error->AsString() != nullptr) {
       const bool config = code != nullptr && code->AsInt() != nullptr && *code->AsInt() == kExitConfig;
-      throw Error(config ? ErrorKind::kConfig : ErrorKind::kDisk, *error->AsString());
+      // Another check that is running, or the end of the mount: no fault of this machine.
+      throw Error(config ? ErrorKind::kConfig : ErrorKind::kServer, *error->AsString());
     }
     if (code != nullptr && code->AsInt() != nullptr) return static_cast<int>(*code->AsInt());
     report(ParseFinding(*answer));

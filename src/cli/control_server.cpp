@@ -215,7 +215,7 @@ void ControlServer::Check(int client, const check::Request& request) {
   } catch (const std::exception&) {
     const Error error = base::CurrentError();
     last = ErrorReport(error.what());
-    last.Set("exit_code", ExitCodeFor(error.kind()));
+    last.Set("exit_code", check::ExitCodeFor(error.kind()));
   }
   SendLine(client, last);
 }

@@ -4,6 +4,6 @@
 
 namespace mailboxfs::cli {
 
-int ExitCodeFor(base::ErrorKind kind) noexcept { return check::ExitCodeFor(kind); }
+int ExitCodeFor(base::ErrorKind kind) noexcept { return check::CommandExitCodeFor(kind); }
 
 }  // namespace mailboxfs::cli

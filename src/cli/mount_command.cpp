@@ -172,7 +172,7 @@ void Serve(const MountJob& job, const std::function<void()>& ready) {
 void LogMounted(const MountJob& job) {
   size_t mailboxes = 0;
   for (const config::Account& account : job.config.accounts) mailboxes += account.mailboxes.size();
-  base::LogInfo("mounted {} mailboxes of {} at {}", mailboxes, job.config.path, job.mountpoint.path);
+  base::LogInfo("mounted {} of {} at {}", base::CountOf(mailboxes, "mailbox"), job.config.path, job.mountpoint.path);
 }
 
 int ServeInForeground(const MountJob& job) {

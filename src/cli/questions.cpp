@@ -24,7 +24,7 @@ constexpr size_t kLongestAnswer = 4096;
 // For the signal handler: how the terminal was.
 termios g_before;
 
-// A signal that ends or stops us must not leave a terminal behind that shows nothing.
+// A signal that ends us must not leave a terminal behind that shows nothing.
 void OnSignal(int signal) {
   ::tcsetattr(STDIN_FILENO, TCSANOW, &g_before);
   ::signal(signal, SIG_DFL);
@@ -39,6 +39,8 @@ class Silence {
     struct sigaction action {};
     action.sa_handler = &OnSignal;
     for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &actions_[i]);
+    // Stopped and continued, the terminal would show what is typed.
+    ::signal(SIGTSTP, SIG_IGN);
     termios silent = g_before;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     changed_ = ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;

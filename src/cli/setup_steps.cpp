@@ -35,7 +35,10 @@ void PrintAdminSteps(const config::Account& account) {
   const std::string cloud = account.exchange_environment.empty()
                                 ? std::string()
                                 : " -ExchangeEnvironmentName " + account.exchange_environment;
-  std::printf("%s", Format(R"(What an administrator of the tenant does once:
+  const std::string graph =
+      account.graph_environment.empty() ? std::string() : " -Environment " + account.graph_environment;
+  std::printf("%s",
+              Format(R"(What an administrator of the tenant does once:
 
   1. Microsoft Entra admin center > App registrations > the application {0} > API permissions >
      Add a permission > APIs my organization uses > Office 365 Exchange Online > Application permissions:
@@ -43,7 +46,7 @@ void PrintAdminSteps(const config::Account& account) {
        https://{1}/{2}/adminconsent?client_id={0}
   2. PowerShell (Install-Module ExchangeOnlineManagement, Microsoft.Graph.Applications), which makes the application known
      to Exchange. The Object ID is that of the ENTERPRISE APPLICATION, not that of the app registration:
-       Connect-MgGraph -Scopes Application.Read.All -TenantId {2}
+       Connect-MgGraph{5} -Scopes Application.Read.All -TenantId {2}
        $app = Get-MgServicePrincipal -Filter "appId eq '{0}'"
        Connect-ExchangeOnline{3} -Organization {2}
        New-ServicePrincipal -AppId {0} -ObjectId $app.Id -DisplayName mailboxfs
@@ -52,8 +55,8 @@ void PrintAdminSteps(const config::Account& account) {
 {4}
 New permissions can take an hour until they work.
 )",
-                           auth.client_id, HostOf(auth.token_endpoint), auth.tenant, cloud, MailboxSteps(account))
-                        .c_str());
+                     auth.client_id, HostOf(auth.token_endpoint), auth.tenant, cloud, MailboxSteps(account), graph)
+                  .c_str());
 }
 
 }  // namespace mailboxfs::cli

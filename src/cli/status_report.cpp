@@ -73,7 +73,7 @@ const Value::Array& List(const Value* object, std::string_view key) {
 }
 
 void FormatFolder(const Value& folder, std::string* out) {
-  std::string state = base::Format("{} messages", Number(&folder, "messages"));
+  std::string state = base::CountOf(Number(&folder, "messages"), "message");
   if (Flag(&folder, "refreshing")) {
     const uint64_t total = Number(&folder, "progress_total");
     state += total == 0 ? std::string(", refreshing")
@@ -85,9 +85,10 @@ void FormatFolder(const Value& folder, std::string* out) {
 }
 
 void FormatMailbox(const Value& mailbox, std::string* out) {
-  *out += base::Format("  {}: {}, {} connections, {} queued, {} bodies fetched, {} received\n", Text(&mailbox, "name"),
-                       Text(&mailbox, "state"), Number(&mailbox, "connections"), Number(&mailbox, "queued"),
-                       Number(&mailbox, "bodies_fetched"), FormatBytes(Number(&mailbox, "bytes_received")));
+  *out += base::Format("  {}: {}, {}, {} queued, {} fetched, {} received\n", Text(&mailbox, "name"),
+                       Text(&mailbox, "state"), base::CountOf(Number(&mailbox, "connections"), "connection"),
+                       Number(&mailbox, "queued"), base::CountOf(Number(&mailbox, "bodies_fetched"), "body"),
+                       FormatBytes(Number(&mailbox, "bytes_received")));
   if (const std::string error = Text(&mailbox, "error"); !error.empty()) {
     *out += "    error: " + error;
     if (const uint64_t wait = Number(&mailbox, "retry_in_seconds"); wait > 0) {

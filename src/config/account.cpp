@@ -124,6 +124,7 @@ Account ParseAccount(const Node& node, NamesSeen* names) {
   }
   account.vendor = provider->vendor;
   account.exchange_environment = provider->exchange_environment;
+  account.graph_environment = provider->graph_environment;
   account.imap = ParseImap(node, *provider);
   account.mailboxes = ParseMailboxes(node, *provider, names);
   account.auth = ParseAuth(node, *provider, account.mailboxes.size());

@@ -28,6 +28,7 @@ struct Provider {
   // An application's scope must be one of these, which stand for the provider's clouds; none: any.
   std::span<const std::string_view> app_scopes;
   std::string_view exchange_environment;  // PowerShell's name of the cloud.
+  std::string_view graph_environment;     // Microsoft Graph PowerShell's.
 };
 
 // The provider of accounts that name none.

@@ -94,7 +94,7 @@ void Fetcher::OnConnectFailed(Worker& worker, const Error& error) {
       Pause(error, nullptr, ++quiet_failures_, ended);
       worker.leave = !Paused();
     } else if (others_work) {
-      base::LogInfo("{}; going on with {} connections", error.what(), connected_);
+      base::LogInfo("{}; going on with {}", error.what(), base::CountOf(connected_, "connection"));
       reduced_to_ = connected_;
       reduced_until_ = now + kReducedTime;
     } else if (may_pass && ++quiet_failures_ < kQuietAttempts) {

@@ -97,6 +97,8 @@ std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace
     trace.layer = Layer::kToken;
     std::optional<oauth::AccessToken> token;
     if (login.tokens) token = login.tokens->Get(deadline, context.signals.stop);
+    // A renewal may have taken its time, and found in the end that the old token still works.
+    connection->wire().SetLimit(base::Deadline::After(context.environment.clock, context.options.timeouts.login));
     trace.layer = Layer::kLogin;
     connection->DoubtCapabilities();
     refusal = {token, LogIn(*connection, token ? &*token : nullptr, trace)};

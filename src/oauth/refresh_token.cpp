@@ -65,10 +65,9 @@ TokenAnswer RefreshTokenRequest::Ask(const base::Deadline& deadline, const base:
   const base::WakeEvent never;
   const base::Deadline patient = base::Deadline::At(std::max(deadline.when(), clock_.Now() + kLeastPatience));
   TokenAnswer answer = client_.AskForToken(form, patient, never);
-  auto* token = std::get_if<TokenGrant>(&answer.outcome);
-  const bool rotated =
-      token != nullptr && !token->refresh_token.empty() && !(token->refresh_token == login->refresh_token);
-  if (rotated) Keep(std::move(*login), std::move(token->refresh_token));
+  // What was sent is spent, also if the access token that came for it is of no use.
+  base::Secret& next = std::visit([](auto& outcome) -> base::Secret& { return outcome.refresh_token; }, answer.outcome);
+  if (!next.empty() && !(next == login->refresh_token)) Keep(std::move(*login), std::move(next));
   return answer;
 }
 

@@ -35,7 +35,7 @@ TokenAnswer TokenCommandRequest::Ask(const base::Deadline& deadline, const base:
     return {Failure(error.kind(), error.what(), "command-failed")};
   }
   const std::string_view text = WithoutSpace(output.Reveal());
-  if (text.empty()) return {Failure(ErrorKind::kServer, "it printed nothing; try it by hand", "unexpected-answer")};
+  if (text.empty()) return {Failure(ErrorKind::kConfig, "it printed nothing; try it by hand", "command-failed")};
   TokenGrant grant;
   json::Value value;
   if (text.front() == '{') {
@@ -47,15 +47,14 @@ TokenAnswer TokenCommandRequest::Ask(const base::Deadline& deadline, const base:
     }
     TakeSecret(value, "refresh_token");
     if (grant.value.empty()) {
-      return {Failure(ErrorKind::kServer, "it printed JSON without \"access_token\"", "unexpected-answer")};
+      return {Failure(ErrorKind::kConfig, "it printed JSON without \"access_token\"", "command-failed")};
     }
   } else {
     grant.value = base::Secret(std::string(text));
   }
   const std::string_view token = grant.value.Reveal();
   if (!IsTokenText(token)) {
-    return {
-        Failure(ErrorKind::kServer, "it printed something else than one token; try it by hand", "unexpected-answer")};
+    return {Failure(ErrorKind::kConfig, "it printed something else than one token; try it by hand", "command-failed")};
   }
   grant.lifetime = LifetimeOf(value, token, clock_.WallNow());
   return {std::move(grant)};

@@ -33,6 +33,7 @@ struct TokenFailure {
   base::Duration length{};
   std::optional<TokenRefusal> refusal{};  // If there is a cause to name.
   bool sent = true;                       // False: nobody had to be asked to know it.
+  base::Secret refresh_token{};           // One may come with an access token that is of no use.
 };
 
 struct TokenAnswer {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "json_members.h"
 #include "jwt.h"
@@ -29,6 +30,15 @@ TokenFailure Unusable(std::string_view why, const ResponseContext& context) {
           Pause::kBackoff,
           {},
           refusal};
+}
+
+// Empty: it can be used.
+std::string WhyUnusable(std::string_view token, std::string_view type, const ResponseContext& context) {
+  if (token.empty()) return "the answer has no access token";
+  if (token.size() > kMaxToken) return "the access token is larger than 64 KiB";
+  if (!IsTokenText(token)) return "the access token has characters that no token may have";
+  if (type.empty() || base::EqualsIgnoreCase(type, "Bearer")) return "";
+  return base::Format("the token's type is \"{}\", not Bearer", FirstLine(type, context, 40));
 }
 
 }  // namespace
@@ -60,12 +70,10 @@ std::variant<TokenGrant, TokenFailure> ReadGrant(json::Value& answer, const Resp
   grant.refresh_token = TakeSecret(answer, "refresh_token");
   TakeSecret(answer, "id_token");
   const std::string_view token = grant.value.Reveal();
-  if (token.empty()) return Unusable("the answer has no access token", context);
-  if (token.size() > kMaxToken) return Unusable("the access token is larger than 64 KiB", context);
-  if (!IsTokenText(token)) return Unusable("the access token has characters that no token may have", context);
-  const std::string_view type = StringMember(answer, "token_type");
-  if (!type.empty() && !base::EqualsIgnoreCase(type, "Bearer")) {
-    return Unusable(base::Format("the token's type is \"{}\", not Bearer", FirstLine(type, context, 40)), context);
+  if (const std::string why = WhyUnusable(token, StringMember(answer, "token_type"), context); !why.empty()) {
+    TokenFailure failure = Unusable(why, context);
+    failure.refresh_token = std::move(grant.refresh_token);
+    return failure;
   }
   grant.lifetime = LifetimeOf(answer, token, context.now).value_or(kDefaultLifetime);
   return grant;

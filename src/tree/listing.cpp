@@ -87,7 +87,9 @@ void Listing::Progress(uint64_t done, uint64_t total) {
   const base::MonoTime now = context_->clock.Now();
   if (now - said_at_ < kSayEvery) return;
   said_at_ = now;
-  Guard([&] { base::LogInfo("listing {}: {} of {} messages", PathOf(context_->index, folder_.ino), done, total); });
+  Guard([&] {
+    base::LogInfo("listing {}: {} of {}", PathOf(context_->index, folder_.ino), done, base::CountOf(total, "message"));
+  });
 }
 
 void Listing::Complete() {
@@ -112,8 +114,8 @@ base::Status Listing::Finish(base::Status status) {
   const base::MonoTime now = context_->clock.Now();
   if (!error_ && said_at_ != started_) {
     Guard([&] {
-      base::LogInfo("listed {}: {} messages in {} s", PathOf(context_->index, folder_.ino), state_->exists,
-                    Seconds(now - started_));
+      base::LogInfo("listed {}: {} in {} s", PathOf(context_->index, folder_.ino),
+                    base::CountOf(state_->exists, "message"), Seconds(now - started_));
     });
   }
   return error_;

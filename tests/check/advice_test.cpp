@@ -6,12 +6,15 @@
 #include <regex>
 #include <set>
 
+#include "account_facts.h"
+
 namespace mailboxfs::check {
 namespace {
 
 using config::AuthMethod;
 using config::Vendor;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Every word that oauth and the checks have for a cause.
 constexpr const char* kCauses[] = {
@@ -23,7 +26,7 @@ constexpr const char* kCauses[] = {
     "code-unusable", "authorization-pending", "device-code-wrong", "device-code-expired", "request-loop", "transient",
     "client-refused", "client-unauthorized", "grant-invalid", "access-denied", "throttled", "server-trouble",
     "redirected", "not-found", "unexpected-answer", "dns", "connection", "tls", "timeout", "secret-unreadable",
-    "login-needed", "command-failed", "certificate-expired", "clock-skew",
+    "login-needed", "command-failed", "disk", "certificate-expired", "clock-skew",
     // Claims.
     "wrong-audience", "roles-missing", "pop-only", "delegated-token", "scope-missing", "other-app", "other-tenant",
     "token-expired",
@@ -74,6 +77,32 @@ TEST(Advice, NoRowHidesAnother) {
       if (!advice.vendor && !advice.method) general.insert(cause);
     }
   }
+}
+
+std::string AdviceTo(AuthMethod method, const char* cause) {
+  config::Account account;
+  account.vendor = Vendor::kMicrosoft;
+  account.provider = "microsoft365";
+  account.auth.method = method;
+  if (method == AuthMethod::kManagedIdentity) account.auth.resource = "https://graph.microsoft.com";
+  return AdviceFor(cause, account, FactsOf(account));
+}
+
+// A key that is refused with the method is no advice, nor is a login.
+TEST(Advice, NamesWhatTheMethodHas) {
+  EXPECT_THAT(AdviceTo(AuthMethod::kManagedIdentity, "unexpected-answer"), HasSubstr("Identity"));
+  EXPECT_THAT(AdviceTo(AuthMethod::kManagedIdentity, "unexpected-answer"), Not(HasSubstr("token_endpoint")));
+  for (const char* cause : {"wrong-audience", "resource-unknown"}) {
+    EXPECT_THAT(AdviceTo(AuthMethod::kManagedIdentity, cause),
+                HasSubstr("Set \"resource\" to https://outlook.office365.com."))
+        << cause;
+    EXPECT_THAT(AdviceTo(AuthMethod::kClientCredentials, cause),
+                HasSubstr("Set \"scope\" to https://outlook.office365.com/.default."))
+        << cause;
+  }
+  EXPECT_THAT(AdviceTo(AuthMethod::kTokenCommand, "wrong-audience"), HasSubstr("The command must ask"));
+  EXPECT_THAT(AdviceTo(AuthMethod::kServiceAccount, "access-denied"), HasSubstr("domain-wide delegation"));
+  EXPECT_THAT(AdviceTo(AuthMethod::kClientCredentials, "access-denied"), Not(HasSubstr("start it again")));
 }
 
 // No person logs in with us; `mailboxfs login` refuses.

@@ -1,5 +1,6 @@
 #include "token.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -155,6 +156,7 @@ TEST_F(TokenTest, WithoutAnAnswerTheCauseIsWhatFailed) {
            std::tuple(ErrorKind::kServer, "garbage", "unexpected-answer", 4),
            std::tuple(ErrorKind::kConfig, "/x cannot be read", "secret-unreadable", 2),
            std::tuple(ErrorKind::kLoginRefused, "no", "client-refused", 3),
+           std::tuple(ErrorKind::kDisk, "/x.lock: read-only file system", "disk", 2),
        }) {
     tokens->error = Error(kind, text);
     EXPECT_FALSE(Look().token) << text;
@@ -173,6 +175,28 @@ TEST_F(TokenTest, WithoutAnAnswerTheCauseIsWhatFailed) {
   EXPECT_EQ(Only("token").cause, "command-failed");
   tokens->error = Error(ErrorKind::kCancelled, "enough");
   EXPECT_THROW(Look(), Error);
+}
+
+TEST_F(TokenTest, ALoginTellsItsAge) {
+  account.auth.method = AuthMethod::kDeviceCode;
+  account.auth.login_file = Write("login.json", "{}").value;
+  account.vendor = config::Vendor::kMicrosoft;
+  const auto look = [&](std::chrono::hours age) {
+    const auto now = std::chrono::time_point_cast<std::chrono::seconds>(clock.WallNow() - age);
+    const timespec time{std::chrono::system_clock::to_time_t(now), 0};
+    const timespec times[2] = {time, time};
+    EXPECT_EQ(::utimensat(AT_FDCWD, account.auth.login_file.c_str(), times, 0), 0);
+    Look();
+    return Only("login-age");
+  };
+  EXPECT_EQ(look(std::chrono::hours(48)).verdict, Verdict::kInfo);
+  EXPECT_THAT(look(std::chrono::hours(48)).evidence, AllOf(HasSubstr("stored 2 days ago"), HasSubstr("90 days")));
+  EXPECT_EQ(look(std::chrono::hours(61 * 24)).cause, "login-aging");
+  account.vendor = config::Vendor::kGoogle;
+  EXPECT_EQ(look(std::chrono::hours(61 * 24)).verdict, Verdict::kInfo);
+  account.auth.login_file += ".none";
+  Look();
+  EXPECT_THAT(Ids(), Not(::testing::Contains("login-age")));
 }
 
 TEST_F(TokenTest, ThrottlingSaysForHowLong) {

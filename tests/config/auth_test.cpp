@@ -71,6 +71,7 @@ TEST_F(AuthTest, ProvidersPresetHostsMethodsAndAddresses) {
     EXPECT_EQ(account.auth.token_endpoint, row.token_endpoint) << row.provider;
     EXPECT_EQ(account.auth.scope, row.scope) << row.provider;
     EXPECT_EQ(account.exchange_environment, row.environment);
+    EXPECT_EQ(account.graph_environment.empty(), account.exchange_environment.empty()) << row.provider;
     EXPECT_EQ(account.imap.port, 993);
   }
 }

@@ -177,7 +177,7 @@ class Tokens(CheckTest):
             (oauth_error("unauthorized_client"), "client-unauthorized", LOGIN, [CLIENT_ID]),
             (oauth_error("invalid_grant"), "grant-invalid", LOGIN, ['"scope"']),
             (oauth_error("invalid_scope"), "scope-malformed", LOGIN, ["https://outlook.office365.com/.default"]),
-            (oauth_error("access_denied"), "access-denied", LOGIN, ["declined"]),
+            (oauth_error("access_denied"), "access-denied", LOGIN, ["must allow it"]),
             (too_many_requests("60"), "throttled", NETWORK, ["pause"]),
             (Fault(503, "busy"), "server-trouble", NETWORK, ["passes"]),
             (Fault(302, "", {"Location": "https://example.org/"}), "redirected", NETWORK, [self.endpoint.url]),

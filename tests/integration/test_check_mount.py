@@ -60,7 +60,7 @@ class Mounted(MountTest):
         self.assertEqual(done.returncode, CONFIG, done.stdout)
         self.assertIn("nobody@example.org", done.stdout)
         done = self.box.command("check", "--mount", self.box.directory)
-        self.assertEqual(done.returncode, FAILURE, done.stdout)
+        self.assertEqual(done.returncode, CONFIG, done.stdout)
         self.assertIn("not mounted", done.stdout)
         self.assertNotEqual(self.box.command("check", "--mount", self.box.mountpoint, "-c", "x").returncode, OK)
 
@@ -72,7 +72,7 @@ class Mounted(MountTest):
             process.wait_until(lambda: self.imap.count("AUTHENTICATE") > 0, 60, "the check's login")
             self.assertEqual(self.box.status()["mountpoint"], str(self.box.mountpoint))
             second = self.check()
-            self.assertEqual(second.returncode, FAILURE, second.stdout)
+            self.assertEqual(second.returncode, NETWORK, second.stdout)
             self.assertIn("another check", second.stdout)
             gate.release()
             self.assertEqual(first.wait(60), OK)

@@ -222,7 +222,7 @@ class CommandLine(MountTest):
     def test_a_relative_log_file_is_where_the_person_is(self):
         self.box.command(*self.mount_words("--log-file", "here.log"), check=True, cwd=self.box.directory)
         self.daemon = self.box.status()["pid"]
-        self.assertIn("mounted 1 mailboxes", (self.box.directory / "here.log").read_text())
+        self.assertIn("mounted 1 mailbox of", (self.box.directory / "here.log").read_text())
 
     def test_status_does_not_wait_for_a_client_that_says_nothing(self):
         self.in_background()

@@ -152,6 +152,7 @@ class Setup(MountTest):
         self.assertEqual(account["auth"]["certificate"], str(pem))
         self.assertIn("https://login.microsoftonline.us/contoso.example/adminconsent", done.stdout)
         self.assertIn("-ExchangeEnvironmentName O365USGovGCCHigh", done.stdout)
+        self.assertIn("Connect-MgGraph -Environment USGov -Scopes", done.stdout)
 
     def test_mistakes(self):
         secret = ["--secret-file", self.secret_file]

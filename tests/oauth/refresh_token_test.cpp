@@ -113,6 +113,19 @@ TEST_F(RefreshTokenTest, EachAnswersTokenIsTheNextToBeSent) {
   EXPECT_EQ(Sent(2), "r3");
 }
 
+// What was sent for it is spent.
+TEST_F(RefreshTokenTest, TheNextOneIsKeptThoughTheAccessTokenBesideItIsOfNoUse) {
+  LogIn("r1");
+  http_.Answer(200, R"({"token_type":"Bearer","expires_in":3600,"refresh_token":"r2"})");
+  EXPECT_EQ(GetError().kind(), ErrorKind::kServer);
+  EXPECT_EQ(Stored(), "r2");
+  clock_.Advance(seconds(60));
+  http_.Answer(200, R"({"token_type":"mac","access_token":"a2","refresh_token":"r3"})");
+  EXPECT_EQ(GetError().kind(), ErrorKind::kServer);
+  EXPECT_EQ(Sent(1), "r2");
+  EXPECT_EQ(Stored(), "r3");
+}
+
 TEST_F(RefreshTokenTest, TheOldOneStaysUntilTheNewOneIsThere) {
   LogIn("r1");
   http_.Add([this](const base::Deadline&, const base::WakeEvent&) -> net::HttpResponse {

@@ -70,9 +70,9 @@ TEST_F(TokenCommandTest, WhatIsNoTokenIsSaidAndNotShown) {
        {"", " \n", "tok-1 tok-2", "tok-1\ntok-2", "tok-1\x01", "{\"expires_in\":1,\"x\":\"tok-1\"}",
         "{\"access_token\":\"tok-1", "[\"tok-1\"]\n[]", "{\"access_token\":\"tok-1\\r\\n\"}"}) {
     const base::Error error = ErrorFor(output);
-    EXPECT_EQ(error.kind(), ErrorKind::kServer) << output;
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig) << output;
     EXPECT_THAT(error.what(), AllOf(HasSubstr("pizauth"), Not(HasSubstr("tok-1"))));
-    EXPECT_EQ(source_->GetStatus().last_refusal.value().cause, "unexpected-answer");
+    EXPECT_EQ(source_->GetStatus().last_refusal.value().cause, "command-failed");
   }
 }
 

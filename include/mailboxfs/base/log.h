@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -54,5 +55,8 @@ template <typename... Args>
 std::string Format(fmt::format_string<Args...> format, Args&&... args) {
   return fmt::format(format, std::forward<Args>(args)...);
 }
+
+// "1 mailbox", "2 mailboxes", "0 messages", "3 bodies".
+std::string CountOf(uint64_t number, std::string_view noun);
 
 }  // namespace mailboxfs::base

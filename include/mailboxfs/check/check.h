@@ -46,8 +46,10 @@ struct Request {
   bool mounted = false;                // By the daemon of a mount: what mounting needs is proven.
 };
 
-// What a failure of this kind makes of a command's exit code: the same table for all commands. Reentrant.
+// What a failure of this kind makes of the exit code of `mailboxfs check`, where 1 is for warnings. Reentrant.
 int ExitCodeFor(base::ErrorKind kind) noexcept;
+// The same for the other commands, where 1 is for what has no other code. Reentrant.
+int CommandExitCodeFor(base::ErrorKind kind) noexcept;
 
 // Runs them, gives each finding as it comes, and returns the exit code of `mailboxfs check`: 0 ok, 1 warnings, 2
 // configuration, 3 login, 4 network; of several the first of 2, 3, 4, 1. An account's (a mailbox's) first fatal layer

@@ -102,6 +102,7 @@ struct Account {
   Vendor vendor = Vendor::kOther;
   std::string login_command;         // `mailboxfs login` for this account, quoted for a shell.
   std::string exchange_environment;  // Connect-ExchangeOnline's -ExchangeEnvironmentName; empty: the default.
+  std::string graph_environment;     // Connect-MgGraph's -Environment; empty: the default.
   ImapConfig imap;
   AuthConfig auth;
   std::vector<MailboxConfig> mailboxes;
