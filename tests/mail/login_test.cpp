@@ -140,6 +140,33 @@ TEST_F(LoginTest, LongTokenIsNotSentAsInitialResponse) {
   d_.connector.Forget();
 }
 
+// A renewal that found an endpoint hanging gives the old token in the end.
+TEST_F(LoginTest, TheServerHasItsTimeHoweverLongTheTokenTook) {
+  class SlowToken : public oauth::TokenSource {
+   public:
+    explicit SlowToken(base::ManualClock& clock) : clock_(clock) {}
+    oauth::AccessToken Get(const base::Deadline& /*d*/, const base::WakeEvent& /*w*/) override {
+      clock_.Advance(std::chrono::seconds(70));
+      return {base::Secret("token1"), base::MonoTime::max()};
+    }
+    void Invalidate(const oauth::AccessToken& /*t*/) override {}
+    oauth::TokenStatus GetStatus() const override { return {}; }
+
+   private:
+    base::ManualClock& clock_;
+  };
+  d_.options.login.tokens = std::make_shared<SlowToken>(d_.clock);
+  d_.options.timeouts.login = std::chrono::seconds(60);
+  d_.AddScript(R"(
+    S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready
+    C: A1 AUTHENTICATE XOAUTH2 {X1}
+    ! silence
+  )");
+  const base::MonoTime begun = d_.clock.Now();
+  EXPECT_EQ(OpenFails().kind(), ErrorKind::kTimeout);
+  EXPECT_EQ(d_.clock.Now() - begun, std::chrono::seconds(130));
+}
+
 TEST_F(LoginTest, XOAuth2FailureChallengeIsAnsweredWithAnEmptyLine) {
   for (const char* token : {"{X1}", "{X2}"}) {
     d_.AddScript(std::string(R"(

@@ -75,7 +75,9 @@ class SigningKey:
         self.public_pem = openssl("rsa", "-pubout", input=pem).decode()
         text = openssl("rsa", "-noout", "-text", input=pem).decode()
         self._modulus = self._number(text, "modulus")
-        self._exponent = self._number(text, "privateExponent")
+        self._primes = [self._number(text, field) for field in ("prime1", "prime2")]
+        self._exponents = [self._number(text, field) for field in ("exponent1", "exponent2")]
+        self._coefficient = self._number(text, "coefficient")
 
     @staticmethod
     def _number(text, field):
@@ -89,5 +91,7 @@ class SigningKey:
         length = (self._modulus.bit_length() + 7) // 8
         digest = _SHA256_PREFIX + hashlib.sha256(signed.encode()).digest()
         padded = b"\0\1" + b"\xff" * (length - len(digest) - 3) + b"\0" + digest
-        signature = pow(int.from_bytes(padded, "big"), self._exponent, self._modulus)
+        # RFC 8017 section 5.2.1, step 2b: a quarter of the time.
+        parts = [pow(int.from_bytes(padded, "big"), *pair) for pair in zip(self._exponents, self._primes, strict=True)]
+        signature = parts[1] + (parts[0] - parts[1]) * self._coefficient % self._primes[0] * self._primes[1]
         return signed + "." + _base64url(signature.to_bytes(length, "big"))
