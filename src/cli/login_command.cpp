@@ -122,8 +122,8 @@ int RunLogin(const LoginArguments& arguments) {
   if (!config::IsInteractive(account.auth.method)) {
     throw Error(ErrorKind::kConfig,
                 base::Format("{}: account {} has the method \"{}\", which needs no login by a person; see whether it "
-                             "works with: mailboxfs check",
-                             config.path, account.name, config::MethodName(account.auth.method)));
+                             "works with: {}",
+                             config.path, account.name, config::MethodName(account.auth.method), config.check_command));
   }
   net::InitNetwork();
   TerminalDisplay display;
@@ -131,8 +131,8 @@ int RunLogin(const LoginArguments& arguments) {
   const std::optional<oauth::Claims> claims = oauth::ReadClaims(token.value);
   const std::string user = claims && !claims->user.empty() ? " as " + claims->user : "";
   std::printf(
-      "Logged in%s. The login is kept in %s; mounts use it from now on.\nSee what it opens with: mailboxfs check\n",
-      user.c_str(), account.auth.login_file.c_str());
+      "Logged in%s. The login is kept in %s; mounts use it from now on.\nSee what it opens with: %s\n",
+      user.c_str(), account.auth.login_file.c_str(), config.check_command.c_str());
   return kExitOk;
 }
 

@@ -44,8 +44,9 @@ std::string AccountName(const std::string& tenant, const std::string& provider) 
 
 std::string TargetPath(const std::optional<std::string>& given) {
   if (given) return std::filesystem::absolute(*given).string();
-  // fstab and systemd's service look there.
-  return ::geteuid() == 0 ? "/etc/mailboxfs/config.json" : config::DefaultPath();
+  std::string first = config::DefaultPath();
+  // fstab and systemd's service look in /etc; but a file that other commands find before that one must not hide it.
+  return ::geteuid() == 0 && ::access(first.c_str(), F_OK) != 0 ? "/etc/mailboxfs/config.json" : first;
 }
 
 // A new file that nobody else can read, complete or not at all.

@@ -97,6 +97,7 @@ std::string QuoteForShell(std::string_view word) {
 
 // Logins outlive caches, and must be found by every process of this configuration.
 void PlaceLoginFiles(Config* config) {
+  config->check_command = Format("mailboxfs check -c {}", QuoteForShell(config->path));
   for (Account& account : config->accounts) {
     account.login_command =
         Format("mailboxfs login -c {} {}", QuoteForShell(config->path), QuoteForShell(account.name));

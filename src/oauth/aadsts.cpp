@@ -13,7 +13,8 @@ constexpr std::string_view kConsent =
 constexpr std::string_view kPermission =
     "the application lacks the permission: add IMAP.AccessAsApp (Office 365 Exchange Online, application)";
 constexpr std::string_view kScope =
-    "\"scope\" must name one resource and end with /.default, e.g. https://outlook.office365.com/.default";
+    "\"scope\" must name one resource; for an application that logs in as itself it ends with /.default, e.g. "
+    "https://outlook.office365.com/.default";
 constexpr std::string_view kOneResource =
     "\"scope\" names several resources: keep one, e.g. https://outlook.office365.com/.default";
 constexpr std::string_view kUpload = "the certificate is not registered: upload it under Certificates & secrets";

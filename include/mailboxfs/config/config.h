@@ -112,6 +112,7 @@ struct Config {
   std::string path;  // Absolute, as given; for messages and the fsname.
   std::vector<Account> accounts;
   std::string cache_directory;  // Resolved.
+  std::string check_command;    // "mailboxfs check -c FILE", for a shell.
   std::string state_directory;  // Resolved.
   uint64_t cache_size = 0;      // Bytes.
   std::string names = "{date}_{subject}.{uid}.eml";

@@ -74,8 +74,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_until(condition, timeout=30, what="the condition"):
-    """Polls until `condition()` is true and returns its value; AssertionError after `timeout` seconds."""
+def wait_until(condition, timeout=30, what="the condition", every=0.02):
+    """Polls `condition()` with pauses of `every` seconds until it is true, and returns its value; AssertionError after
+    `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
@@ -83,7 +84,7 @@ def wait_until(condition, timeout=30, what="the condition"):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true within {timeout} s")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def is_running(pid):
