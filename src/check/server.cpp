@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "account_facts.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
 
@@ -234,9 +235,7 @@ void CheckServer(const Context& context, Subject& subject, const config::Account
   CheckCapabilities(subject, probe);
   CheckConnections(context, subject, account, product);
   Facts facts;
-  if (!account.exchange_environment.empty()) {
-    facts.Set("connect", "Connect-ExchangeOnline -ExchangeEnvironmentName " + account.exchange_environment);
-  }
+  facts.Set("connect", FactsOf(account).Get("connect"));
   for (const Note& note : kNotes) {
     // Whoever has no administrator has no PowerShell.
     const bool for_administrators = note.advice.find("{connect}") != std::string_view::npos;
