@@ -26,7 +26,7 @@ first_of() {
 if [ ! -f "$build/build.ninja" ]; then
   CC=${CC:-$(first_of clang-14 clang)} CXX=${CXX:-$(first_of clang++-14 clang++)} meson setup "$build" \
     -Dunity=on -Dunity_size=1000 -Dfuzzers=true -Dbenchmarks=false -Db_sanitize=address,undefined -Db_lundef=false \
-    -Ddebug=false '-Dcpp_args=-gline-tables-only -fsanitize=fuzzer-no-link'
+    -Ddebug=false -Doptimization=1 '-Dcpp_args=-gline-tables-only -fsanitize=fuzzer-no-link'
 fi
 programs=
 for target in $targets; do programs="$programs tests/fuzz/fuzz_$target"; done

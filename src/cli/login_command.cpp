@@ -130,9 +130,8 @@ int RunLogin(const LoginArguments& arguments) {
   const oauth::AccessToken token = LogIn(account.auth, &display);
   const std::optional<oauth::Claims> claims = oauth::ReadClaims(token.value);
   const std::string user = claims && !claims->user.empty() ? " as " + claims->user : "";
-  std::printf(
-      "Logged in%s. The login is kept in %s; mounts use it from now on.\nSee what it opens with: %s\n",
-      user.c_str(), account.auth.login_file.c_str(), config.check_command.c_str());
+  std::printf("Logged in%s. The login is kept in %s; mounts use it from now on.\nSee what it opens with: %s\n",
+              user.c_str(), account.auth.login_file.c_str(), config.check_command.c_str());
   return kExitOk;
 }
 
