@@ -73,25 +73,11 @@ std::string DescriptionUrl(const config::AuthConfig& auth) {
   return "";
 }
 
-json::Value Parse(const std::string& body) {
-  try {
-    return json::Parse(body);
-  } catch (const base::Error&) {
-    return {};
-  }
-}
-
-std::string Text(const json::Value& answer, std::string_view name) {
-  const json::Value* member = answer.Find(name);
-  const std::string* text = member == nullptr ? nullptr : member->AsString();
-  return text == nullptr ? "" : base::Printable(*text, 300);
-}
+std::string Text(const json::Value& answer, std::string_view name) { return base::Printable(answer.TextAt(name), 300); }
 
 bool HasCode(const json::Value& answer, std::initializer_list<int64_t> wanted) {
-  const json::Value* codes = answer.Find("error_codes");
-  const json::Value::Array* array = codes == nullptr ? nullptr : codes->AsArray();
-  if (array == nullptr) return false;
-  return std::any_of(array->begin(), array->end(), [&](const json::Value& value) {
+  const json::Value::Array& codes = answer.ItemsAt("error_codes");
+  return std::any_of(codes.begin(), codes.end(), [&](const json::Value& value) {
     const int64_t* code = value.AsInt();
     return code != nullptr && std::find(wanted.begin(), wanted.end(), *code) != wanted.end();
   });
@@ -136,7 +122,7 @@ TenantAnswer CheckTenant(const Context& context, Subject& subject, const config:
     return result;
   }
   result.clock_skew = ClockSkew(response.date, context.means.environment.clock.WallNow());
-  const json::Value answer = Parse(response.body);
+  const json::Value answer = json::ParseLeniently(response.body);
   const std::string words = Text(answer, "error_description");
   const auto fail = [&](std::string_view cause, const std::string& evidence) {
     subject.Fail("tenant", cause, Exit::kLogin, evidence, AdviceFor(cause, account, facts));

@@ -118,14 +118,13 @@ int QueryCheck(const std::string& mountpoint, const std::vector<std::string>& ma
   Conversation conversation(ConnectToDaemon(mountpoint, "check --mount"), "check " + json::Dump(list) + "\n",
                             kFindingSeconds);
   while (const std::optional<json::Value> answer = conversation.Next()) {
-    const json::Value* error = answer->Find("error");
-    const json::Value* code = answer->Find("exit_code");
-    if (error != nullptr && error->AsString() != nullptr) {
-      const bool config = code != nullptr && code->AsInt() != nullptr && *code->AsInt() == kExitConfig;
+    const std::string_view error = answer->TextAt("error");
+    const std::optional<int64_t> code = answer->IntAt("exit_code");
+    if (!error.empty()) {
       // Another check that is running, or the end of the mount: no fault of this machine.
-      throw Error(config ? ErrorKind::kConfig : ErrorKind::kServer, *error->AsString());
+      throw Error(code == kExitConfig ? ErrorKind::kConfig : ErrorKind::kServer, std::string(error));
     }
-    if (code != nullptr && code->AsInt() != nullptr) return static_cast<int>(*code->AsInt());
+    if (code) return static_cast<int>(*code);
     report(ParseFinding(*answer));
   }
   throw EndedEarly(mountpoint);

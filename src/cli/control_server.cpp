@@ -232,11 +232,7 @@ json::Value FindingReport(const check::Finding& finding) {
 }
 
 check::Finding ParseFinding(const json::Value& report) {
-  const auto text = [&report](std::string_view key) {
-    const json::Value* member = report.Find(key);
-    const std::string* value = member == nullptr ? nullptr : member->AsString();
-    return value == nullptr ? std::string() : *value;
-  };
+  const auto text = [&report](std::string_view key) { return std::string(report.TextAt(key)); };
   check::Finding finding{text("id"),       text("subject"), check::Verdict::kFailed,
                          text("evidence"), text("advice"),  text("cause")};
   using check::Verdict;

@@ -1,5 +1,6 @@
 #include "status_report.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -50,26 +51,12 @@ Value MailboxReport(const tree::MailboxStatus& mailbox) {
 }
 
 uint64_t Number(const Value* object, std::string_view key) {
-  const Value* member = object == nullptr ? nullptr : object->Find(key);
-  const int64_t* number = member == nullptr ? nullptr : member->AsInt();
-  return number == nullptr || *number < 0 ? 0 : static_cast<uint64_t>(*number);
-}
-
-std::string Text(const Value* object, std::string_view key) {
-  const Value* member = object == nullptr ? nullptr : object->Find(key);
-  const std::string* text = member == nullptr ? nullptr : member->AsString();
-  return text == nullptr ? "" : *text;
+  return object == nullptr ? 0 : static_cast<uint64_t>(std::max<int64_t>(object->IntAt(key).value_or(0), 0));
 }
 
 bool Flag(const Value* object, std::string_view key) {
   const Value* member = object->Find(key);
   return member != nullptr && member->AsBool() != nullptr && *member->AsBool();
-}
-
-const Value::Array& List(const Value* object, std::string_view key) {
-  static const Value::Array empty;
-  const Value* member = object == nullptr ? nullptr : object->Find(key);
-  return member == nullptr || member->AsArray() == nullptr ? empty : *member->AsArray();
 }
 
 void FormatFolder(const Value& folder, std::string* out) {
@@ -80,23 +67,25 @@ void FormatFolder(const Value& folder, std::string* out) {
                         : base::Format(", listing {} of {}", Number(&folder, "progress_done"), total);
   }
   if (!Flag(&folder, "listed")) state += ", not listed completely yet";
-  *out += base::Format("    {}: {}\n", Text(&folder, "path"), state);
-  if (const std::string error = Text(&folder, "error"); !error.empty()) *out += "      error: " + error + "\n";
+  *out += base::Format("    {}: {}\n", folder.TextAt("path"), state);
+  if (const std::string_view error = folder.TextAt("error"); !error.empty()) {
+    *out += base::Format("      error: {}\n", error);
+  }
 }
 
 void FormatMailbox(const Value& mailbox, std::string* out) {
-  *out += base::Format("  {}: {}, {}, {} queued, {} fetched, {} received\n", Text(&mailbox, "name"),
-                       Text(&mailbox, "state"), base::CountOf(Number(&mailbox, "connections"), "connection"),
+  *out += base::Format("  {}: {}, {}, {} queued, {} fetched, {} received\n", mailbox.TextAt("name"),
+                       mailbox.TextAt("state"), base::CountOf(Number(&mailbox, "connections"), "connection"),
                        Number(&mailbox, "queued"), base::CountOf(Number(&mailbox, "bodies_fetched"), "body"),
                        FormatBytes(Number(&mailbox, "bytes_received")));
-  if (const std::string error = Text(&mailbox, "error"); !error.empty()) {
-    *out += "    error: " + error;
+  if (const std::string_view error = mailbox.TextAt("error"); !error.empty()) {
+    *out += base::Format("    error: {}", error);
     if (const uint64_t wait = Number(&mailbox, "retry_in_seconds"); wait > 0) {
       *out += base::Format(" (next try in {} s)", wait);
     }
     *out += "\n";
   }
-  for (const Value& folder : List(&mailbox, "folders")) FormatFolder(folder, out);
+  for (const Value& folder : mailbox.ItemsAt("folders")) FormatFolder(folder, out);
 }
 
 }  // namespace
@@ -151,9 +140,9 @@ Value TokenReport(const oauth::TokenStatus& token) {
 }
 
 std::string FormatStatus(const Value& status) {
-  std::string out = base::Format("mailboxfs {} at {}, pid {}, up {} s\nconfiguration: {}\n", Text(&status, "version"),
-                                 Text(&status, "mountpoint"), Number(&status, "pid"), Number(&status, "uptime_seconds"),
-                                 Text(&status, "config"));
+  std::string out = base::Format("mailboxfs {} at {}, pid {}, up {} s\nconfiguration: {}\n", status.TextAt("version"),
+                                 status.TextAt("mountpoint"), Number(&status, "pid"), Number(&status, "uptime_seconds"),
+                                 status.TextAt("config"));
   const Value* cache = status.Find("cache");
   out +=
       base::Format("cache: {} of {}, {} bodies, {} hits, {} misses, {} evicted, {} corrupt\n",
@@ -171,11 +160,13 @@ std::string FormatStatus(const Value& status) {
       out += Flag(&token, "valid")
                  ? base::Format("token of {}: valid for {} s\n", object.keys[i], Number(&token, "expires_in_seconds"))
                  : base::Format("token of {}: none\n", object.keys[i]);
-      if (const std::string error = Text(&token, "error"); !error.empty()) out += "  error: " + error + "\n";
+      if (const std::string_view error = token.TextAt("error"); !error.empty()) {
+        out += base::Format("  error: {}\n", error);
+      }
     }
   }
   out += "mailboxes:\n";
-  for (const Value& mailbox : List(&status, "mailboxes")) FormatMailbox(mailbox, &out);
+  for (const Value& mailbox : status.ItemsAt("mailboxes")) FormatMailbox(mailbox, &out);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "commands.h"
 #include "control_client.h"
@@ -23,10 +24,9 @@ constexpr int kExitMillis = 30'000;
 // A descriptor that becomes readable when the daemon ends; none if it does not answer.
 base::UniqueFd OpenDaemon(const std::string& mountpoint) {
   try {
-    const json::Value status = QueryStatus(mountpoint);
-    const json::Value* pid = status.Find("pid");
-    if (pid == nullptr || pid->AsInt() == nullptr) return {};
-    return base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid->AsInt()), 0)));
+    const std::optional<int64_t> pid = QueryStatus(mountpoint).IntAt("pid");
+    if (!pid) return {};
+    return base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid), 0)));
   } catch (const Error& error) {
     base::LogDebug("{}", error.what());
     return {};

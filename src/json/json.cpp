@@ -186,6 +186,25 @@ const Value* Value::Find(std::string_view key) const {
   return found == object->keys.end() ? nullptr : &object->values[static_cast<size_t>(found - object->keys.begin())];
 }
 
+std::string_view Value::TextAt(std::string_view key) const {
+  const Value* member = Find(key);
+  const std::string* text = member == nullptr ? nullptr : member->AsString();
+  return text == nullptr ? std::string_view() : std::string_view(*text);
+}
+
+std::optional<int64_t> Value::IntAt(std::string_view key) const {
+  const Value* member = Find(key);
+  const int64_t* number = member == nullptr ? nullptr : member->AsInt();
+  return number == nullptr ? std::nullopt : std::optional(*number);
+}
+
+const Value::Array& Value::ItemsAt(std::string_view key) const {
+  static const Array kEmpty;
+  const Value* member = Find(key);
+  const Array* items = member == nullptr ? nullptr : member->AsArray();
+  return items == nullptr ? kEmpty : *items;
+}
+
 Value& Value::Set(std::string_view key, Value value) {
   if (IsNull()) data_ = Object{};
   Object* object = std::get_if<Object>(&data_);
@@ -233,6 +252,14 @@ Value Parse(std::string_view text, const ParseOptions& options) {
                             CountingIterator(text.data() + text.size(), &position), &builder,
                             nlohmann::json::input_format_t::json, /*strict=*/true, options.allow_comments);
   return builder.Take();
+}
+
+Value ParseLeniently(std::string_view text) {
+  try {
+    return Parse(text);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 std::string Dump(const Value& value, int indent) {

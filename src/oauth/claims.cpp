@@ -16,7 +16,7 @@ constexpr size_t kMaxTexts = 100;
 // The first of these that is there.
 std::string Text(const json::Value& payload, std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
-    const std::string_view text = StringMember(payload, name);
+    const std::string_view text = payload.TextAt(name);
     if (!text.empty()) return base::Printable(text, kMaxText);
   }
   return "";

@@ -51,11 +51,11 @@ DeviceCode ParseDeviceCode(json::Value answer, const std::string& endpoint) {
   };
   DeviceCode code;
   code.device_code = TakeSecret(answer, "device_code");
-  code.user_code = StringMember(answer, "user_code");
-  code.address = StringMember(answer, "verification_uri");
+  code.user_code = answer.TextAt("user_code");
+  code.address = answer.TextAt("verification_uri");
   // Google's name for it.
-  if (code.address.empty()) code.address = StringMember(answer, "verification_url");
-  code.message = base::Printable(StringMember(answer, "message"), 1000);
+  if (code.address.empty()) code.address = answer.TextAt("verification_url");
+  code.message = base::Printable(answer.TextAt("message"), 1000);
   code.lifetime =
       std::clamp(SecondsMember(answer, "expires_in").value_or(kDefaultCodeLifetime), seconds(1), kMaxCodeLifetime);
   code.interval = std::clamp(SecondsMember(answer, "interval").value_or(kDefaultInterval), seconds(1), kMaxInterval);

@@ -74,7 +74,7 @@ std::optional<TokenFailure> Discovery::Read(std::string Authority::*endpoint, co
   const EndpointAnswer answer = AskEndpoint(question, http_, clock_, deadline, wake);
   if (const auto* failure = std::get_if<TokenFailure>(&answer.outcome)) return *failure;
   const auto& document = std::get<json::Value>(answer.outcome);
-  const std::string_view issuer = StringMember(document, "issuer");
+  const std::string_view issuer = document.TextAt("issuer");
   if (issuer.empty()) {
     return Failure(base::Format("{} is no OpenID configuration; check \"issuer\"", ShownUrl(question.url)), 200);
   }
@@ -87,7 +87,7 @@ std::optional<TokenFailure> Discovery::Read(std::string Authority::*endpoint, co
   }
   Authority found = authority_;
   for (const Member& member : kMembers) {
-    const std::string url(StringMember(document, member.document));
+    const std::string url(document.TextAt(member.document));
     if (!(found.*member.endpoint).empty() || url.empty()) continue;
     if (!net::IsSafeUrl(url) || !IsTokenText(url)) {
       return Failure(base::Format("the {} that the issuer names is {}: only https is allowed; set \"{}\"",

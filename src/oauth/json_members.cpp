@@ -5,25 +5,9 @@
 #include <cmath>
 #include <string>
 
-#include "mailboxfs/base/error.h"
-
 namespace mailboxfs::oauth {
 
 using std::chrono::seconds;
-
-json::Value ParseLeniently(std::string_view text) {
-  try {
-    return json::Parse(text);
-  } catch (const base::Error&) {
-    return {};
-  }
-}
-
-std::string_view StringMember(const json::Value& value, std::string_view key) {
-  const json::Value* member = value.Find(key);
-  const std::string* text = member == nullptr ? nullptr : member->AsString();
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
 
 std::optional<seconds> SecondsMember(const json::Value& value, std::string_view key) {
   constexpr int64_t kMax = int64_t{1} << 53U;
@@ -44,7 +28,7 @@ std::optional<seconds> SecondsMember(const json::Value& value, std::string_view 
 }
 
 base::Secret TakeSecret(json::Value& value, std::string_view key) {
-  const std::string_view text = StringMember(value, key);
+  const std::string_view text = value.TextAt(key);
   base::Secret secret{std::string(text)};
   if (!text.empty()) {
     // The string is `value`'s, which is ours to change.

@@ -10,10 +10,6 @@
 // What endpoints' answers are made of, read with patience. All reentrant.
 namespace mailboxfs::oauth {
 
-// Null if it is no JSON: plain text, HTML, or cut off. Then it has no members.
-json::Value ParseLeniently(std::string_view text);
-// Empty if there is no such string.
-std::string_view StringMember(const json::Value& value, std::string_view key);
 // A number, or a string that holds one; Microsoft's endpoints send both. At most 2^53 in size.
 std::optional<std::chrono::seconds> SecondsMember(const json::Value& value, std::string_view key);
 // Moves a string out; nothing of it stays in `value`. Empty if there is none.

@@ -14,7 +14,7 @@ std::optional<json::Value> JwtPayload(std::string_view token) {
   while (!payload.empty() && payload.back() == '=') payload.remove_suffix(1);
   const std::optional<std::string> text = base::Base64UrlDecode(payload);
   if (!text) return std::nullopt;
-  json::Value value = ParseLeniently(*text);
+  json::Value value = json::ParseLeniently(*text);
   if (value.AsObject() == nullptr) return std::nullopt;
   return value;
 }

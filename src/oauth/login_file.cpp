@@ -125,19 +125,18 @@ base::Secret Serialise(const StoredLogin& login, base::WallTime now) {
 }
 
 StoredLogin ParseLogin(const base::Secret& text, const std::string& path) {
-  json::Value value = ParseLeniently(text.Reveal());
+  json::Value value = json::ParseLeniently(text.Reveal());
   StoredLogin login;
-  login.client_id = StringMember(value, "client_id");
-  login.token_endpoint = StringMember(value, "token_endpoint");
-  login.issuer = StringMember(value, "issuer");
-  login.initial_digest = StringMember(value, "initial_digest");
+  login.client_id = value.TextAt("client_id");
+  login.token_endpoint = value.TextAt("token_endpoint");
+  login.issuer = value.TextAt("issuer");
+  login.initial_digest = value.TextAt("initial_digest");
   login.refresh_token = TakeSecret(value, "refresh_token");
-  const json::Value* version = value.Find("version");
-  const int64_t* number = version == nullptr ? nullptr : version->AsInt();
-  if (number != nullptr && *number > kLoginFileVersion) {
+  const std::optional<int64_t> version = value.IntAt("version");
+  if (version > kLoginFileVersion) {
     throw Error(ErrorKind::kConfig, path + " is from a newer mailboxfs; remove it and log in again");
   }
-  if (number == nullptr || login.refresh_token.empty()) {
+  if (!version || login.refresh_token.empty()) {
     throw Error(ErrorKind::kConfig, path + " holds no login; remove it and log in again");
   }
   return login;

@@ -178,20 +178,16 @@ std::string WithoutSecrets(std::string_view text, const ResponseContext& context
 
 // Entra's own number: of "error_codes", else (for the hint's sake) of the text "AADSTS7000215: ...".
 int64_t AadstsCode(const json::Value& answer) {
-  const json::Value* codes = answer.Find("error_codes");
-  const json::Value::Array* array = codes == nullptr ? nullptr : codes->AsArray();
   int64_t first = 0;
-  if (array != nullptr) {
-    for (const json::Value& value : *array) {
-      const int64_t* code = value.AsInt();
-      if (code == nullptr) continue;
-      if (FindAadsts(*code) != nullptr) return *code;
-      if (first == 0) first = *code;
-    }
+  for (const json::Value& value : answer.ItemsAt("error_codes")) {
+    const int64_t* code = value.AsInt();
+    if (code == nullptr) continue;
+    if (FindAadsts(*code) != nullptr) return *code;
+    if (first == 0) first = *code;
   }
   if (first != 0) return first;
   constexpr std::string_view kPrefix = "AADSTS";
-  const std::string_view text = StringMember(answer, "error_description");
+  const std::string_view text = answer.TextAt("error_description");
   int64_t code = 0;
   if (text.substr(0, kPrefix.size()) == kPrefix) {
     std::from_chars(text.data() + kPrefix.size(), text.data() + text.size(), code);
@@ -211,16 +207,16 @@ std::string_view CauseOf(const TokenRefusal& refusal) {
 TokenRefusal ReadRefusal(const net::HttpResponse& response, const json::Value& answer, const ResponseContext& context) {
   TokenRefusal refusal;
   refusal.http_status = response.status;
-  refusal.error = FirstLine(StringMember(answer, "error"), context, 100);
-  refusal.description = FirstLine(StringMember(answer, "error_description"), context, 300);
+  refusal.error = FirstLine(answer.TextAt("error"), context, 100);
+  refusal.description = FirstLine(answer.TextAt("error_description"), context, 300);
   refusal.aadsts = AadstsCode(answer);
   // What to look up, though the rest is not quoted.
   if (refusal.aadsts != 0 && refusal.description.find("AADSTS") == std::string::npos) {
     refusal.description = base::Format("AADSTS{}: {}", refusal.aadsts, refusal.description);
   }
-  refusal.trace_id = FirstLine(StringMember(answer, "trace_id"), context, 64);
-  refusal.correlation_id = FirstLine(StringMember(answer, "correlation_id"), context, 64);
-  refusal.timestamp = FirstLine(StringMember(answer, "timestamp"), context, 64);
+  refusal.trace_id = FirstLine(answer.TextAt("trace_id"), context, 64);
+  refusal.correlation_id = FirstLine(answer.TextAt("correlation_id"), context, 64);
+  refusal.timestamp = FirstLine(answer.TextAt("timestamp"), context, 64);
   refusal.cause = CauseOf(refusal);
   return refusal;
 }

@@ -31,13 +31,13 @@ struct ServiceAccountKey {
 };
 
 ServiceAccountKey ParseKey(const base::Secret& text) {
-  json::Value value = ParseLeniently(text.Reveal());
+  json::Value value = json::ParseLeniently(text.Reveal());
   ServiceAccountKey key;
   key.private_key = TakeSecret(value, "private_key");
-  key.client_email = StringMember(value, "client_email");
-  key.client_id = StringMember(value, "client_id");
-  key.key_id = StringMember(value, "private_key_id");
-  key.token_uri = StringMember(value, "token_uri");
+  key.client_email = value.TextAt("client_email");
+  key.client_id = value.TextAt("client_id");
+  key.key_id = value.TextAt("private_key_id");
+  key.token_uri = value.TextAt("token_uri");
   if (key.private_key.empty() || key.client_email.empty()) {
     throw Error(ErrorKind::kConfig,
                 "service_account_key: this is not the JSON file of a service account's key (Google Cloud console: IAM, "

@@ -39,7 +39,7 @@ TokenAnswer TokenCommandRequest::Ask(const base::Deadline& deadline, const base:
   TokenGrant grant;
   json::Value value;
   if (text.front() == '{') {
-    value = ParseLeniently(text);
+    value = json::ParseLeniently(text);
     // RFC 6749's name, that of Azure's command line, and a short one.
     for (const std::string_view name : {"access_token", "accessToken", "token"}) {
       base::Secret member = TakeSecret(value, name);

@@ -70,7 +70,7 @@ std::variant<TokenGrant, TokenFailure> ReadGrant(json::Value& answer, const Resp
   grant.refresh_token = TakeSecret(answer, "refresh_token");
   TakeSecret(answer, "id_token");
   const std::string_view token = grant.value.Reveal();
-  if (const std::string why = WhyUnusable(token, StringMember(answer, "token_type"), context); !why.empty()) {
+  if (const std::string why = WhyUnusable(token, answer.TextAt("token_type"), context); !why.empty()) {
     TokenFailure failure = Unusable(why, context);
     failure.refresh_token = std::move(grant.refresh_token);
     return failure;
@@ -80,9 +80,9 @@ std::variant<TokenGrant, TokenFailure> ReadGrant(json::Value& answer, const Resp
 }
 
 EndpointOutcome ReadResponse(const net::HttpResponse& response, const ResponseContext& context) {
-  json::Value answer = ParseLeniently(response.body);
+  json::Value answer = json::ParseLeniently(response.body);
   const bool success = response.status >= 200 && response.status < 300;
-  if (success && StringMember(answer, "error").empty()) return answer;
+  if (success && answer.TextAt("error").empty()) return answer;
   return ReadFailure(response, answer, context);
 }
 

@@ -156,6 +156,23 @@ TEST(JsonValue, AppendMakesAnArray) {
   EXPECT_THROW(Value("text").Append(1), base::Error);
 }
 
+TEST(JsonValue, MembersOfAnotherTypeAreEmpty) {
+  const Value value = Parse(R"({"text":"t","number":7,"items":[1],"null":null})");
+  EXPECT_EQ(value.TextAt("text"), "t");
+  EXPECT_EQ(value.IntAt("number"), 7);
+  EXPECT_EQ(value.ItemsAt("items").size(), 1U);
+  for (const char* key : {"null", "none", "number"}) EXPECT_EQ(value.TextAt(key), "");
+  for (const char* key : {"null", "none", "text"}) EXPECT_EQ(value.IntAt(key), std::nullopt);
+  for (const char* key : {"null", "none", "text"}) EXPECT_TRUE(value.ItemsAt(key).empty());
+  EXPECT_EQ(Value("no object").TextAt("text"), "");
+}
+
+TEST(JsonParse, LenientlyIsNullWhereThereIsNoJson) {
+  EXPECT_EQ(Dump(ParseLeniently(R"({"a":1})")), R"({"a":1})");
+  EXPECT_TRUE(ParseLeniently("<html>busy</html>").IsNull());
+  EXPECT_TRUE(ParseLeniently("{\"a\":").IsNull());
+}
+
 TEST(JsonValue, NamesItsType) {
   EXPECT_EQ(Value().TypeName(), "null");
   EXPECT_EQ(Value(true).TypeName(), "true or false");

@@ -117,16 +117,19 @@ TEST_F(ProbeTest, ReadsSmallMessagesSpreadOverTheNewest) {
   EXPECT_EQ(report.idle, std::nullopt);
 }
 
+constexpr const char* kTwoMessages = R"(
+  S: * 2 EXISTS
+  S: * OK [UIDVALIDITY 7] ok
+  S: A4 OK done
+  C: A5 FETCH 1:2 (UID RFC822.SIZE)
+  S: * 1 FETCH (UID 3 RFC822.SIZE 5)
+  S: * 2 FETCH (UID 4 RFC822.SIZE 5)
+  S: A5 OK done
+  C: A6 UID FETCH 3 (UID BODY.PEEK[])
+)";
+
 TEST_F(ProbeTest, MessageThatCannotBeReadIsNamedAndTheOthersAreRead) {
-  const ProbeReport report = Probe(std::string(kLogin) + R"(
-    S: * 2 EXISTS
-    S: * OK [UIDVALIDITY 7] ok
-    S: A4 OK done
-    C: A5 FETCH 1:2 (UID RFC822.SIZE)
-    S: * 1 FETCH (UID 3 RFC822.SIZE 5)
-    S: * 2 FETCH (UID 4 RFC822.SIZE 5)
-    S: A5 OK done
-    C: A6 UID FETCH 3 (UID BODY.PEEK[])
+  const ProbeReport report = Probe(std::string(kLogin) + kTwoMessages + R"(
     S: A6 OK done
     C: A7 EXAMINE Inbox
     S: * 2 EXISTS
@@ -152,17 +155,6 @@ TEST_F(ProbeTest, MessageThatCannotBeReadIsNamedAndTheOthersAreRead) {
   EXPECT_THAT(report.samples[0].problem, HasSubstr("sends no body"));
   EXPECT_EQ(report.samples[1].size, 5U);
 }
-
-constexpr const char* kTwoMessages = R"(
-  S: * 2 EXISTS
-  S: * OK [UIDVALIDITY 7] ok
-  S: A4 OK done
-  C: A5 FETCH 1:2 (UID RFC822.SIZE)
-  S: * 1 FETCH (UID 3 RFC822.SIZE 5)
-  S: * 2 FETCH (UID 4 RFC822.SIZE 5)
-  S: A5 OK done
-  C: A6 UID FETCH 3 (UID BODY.PEEK[])
-)";
 
 TEST_F(ProbeTest, MessageThatIsLargerThanToldIsNotReadToItsEnd) {
   const ProbeReport report =

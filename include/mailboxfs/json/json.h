@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,6 +48,10 @@ class Value {
 
   // Member of an object; null if this is no object or has no such key.
   const Value* Find(std::string_view key) const;
+  // Members for readers with patience: empty if there is no such member, or it is of another type.
+  std::string_view TextAt(std::string_view key) const;
+  std::optional<int64_t> IntAt(std::string_view key) const;
+  const Array& ItemsAt(std::string_view key) const;
   // Sets a member (makes a null value an object); returns it. Throws Error(kInternal) if this
   // is something else.
   Value& Set(std::string_view key, Value value);
@@ -71,6 +76,8 @@ struct ParseOptions {
 // Throws Error(kConfig) "line N: ..." on bad syntax, a key given twice, too deep nesting, or a
 // number out of range. The message never quotes the text's values.
 Value Parse(std::string_view text, const ParseOptions& options = {});
+// Null if it is no JSON: plain text, HTML, or cut off. Then it has no members.
+Value ParseLeniently(std::string_view text);
 // Invalid UTF-8 is replaced, never thrown. `indent` < 0: one line.
 std::string Dump(const Value& value, int indent = -1);
 
