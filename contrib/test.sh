@@ -27,5 +27,5 @@ log=$build/meson-logs/testlog.json
 rm -f "$log" "${log%.json}.junit.xml"
 status=0
 # Many tests wait for a deadline most of the time.
-meson test -C "$build" --no-rebuild --print-errorlogs --num-processes $((2 * $(nproc))) --timeout-multiplier 4 "$@" || status=$?
+meson test -C "$build" --no-rebuild --print-errorlogs --num-processes $((3 * $(nproc))) --timeout-multiplier 4 "$@" || status=$?
 exec /usr/bin/python3 "$top/tests/scripts/summarise.py" "$log" "$status"
