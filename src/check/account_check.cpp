@@ -87,7 +87,8 @@ void AccountCheck::CheckMailbox(const config::MailboxConfig& mailbox) {
   Facts facts = facts_;
   facts.Set("mailbox", mailbox.address);
   bool person = person_;
-  if (HasTokenPerMailbox(account_.auth) && !CheckToken(subject, mailbox, facts, person)) {
+  const bool usable = !HasTokenPerMailbox(account_.auth) || CheckToken(subject, mailbox, facts, person);
+  if (!usable) {
     refused_.push_back(&mailbox);
     return;
   }
@@ -117,7 +118,7 @@ void AccountCheck::Compare() {
 
 bool AccountCheck::ByApplication() const {
   return account_.vendor == config::Vendor::kMicrosoft && !person_ &&
-         account_.auth.method != config::AuthMethod::kPassword;
+         account_.auth.method != config::AuthMethod::kPassword && !HasTokenPerMailbox(account_.auth);
 }
 
 std::string AccountCheck::AdviceForAll() const {

@@ -34,16 +34,19 @@ std::string ExpectedResource(const config::Account& account) {
   return std::string(cloud == std::end(kResources) ? "https://outlook.office365.com" : cloud->resource);
 }
 
-std::string ExpectedScope(const config::Account& account) {
+}  // namespace
+
+std::string ExpectedScope(const config::Account& account, bool person) {
   switch (account.vendor) {
     case Vendor::kGoogle: return "https://mail.google.com/";
     case Vendor::kFastmail: return "https://www.fastmail.com/dev/protocol-imap";
     case Vendor::kMicrosoft: break;
     default: return "";
   }
-  return ExpectedResource(account) +
-         (SpeaksForPerson(account.auth) ? "/IMAP.AccessAsUser.All offline_access" : "/.default");
+  return ExpectedResource(account) + (person ? "/IMAP.AccessAsUser.All offline_access" : "/.default");
 }
+
+namespace {
 
 // A member of a JSON object whose value is plain text. The text around it is secret: it is not parsed, as that would
 // leave copies behind.
@@ -71,7 +74,7 @@ std::optional<base::Secret> ReadQuietly(const std::optional<config::SecretSpec>&
 
 // Which key of the configuration says for whom tokens are, and what it should be.
 void AddResourceSetting(const config::Account& account, Facts& facts) {
-  const std::string scope = ExpectedScope(account);
+  const std::string scope = ExpectedScope(account, SpeaksForPerson(account.auth));
   if (!account.auth.resource.empty() && account.vendor == Vendor::kMicrosoft) {
     facts.Set("resource_setting", "\"resource\" to " + ExpectedResource(account));
   } else if (!scope.empty()) {
@@ -131,7 +134,7 @@ Facts FactsOf(const config::Account& account) {
   facts.Set("app", auth.client_id);
   facts.Set("scope", auth.scope.empty() ? auth.resource : auth.scope);
   facts.Set("resource", auth.resource);
-  facts.Set("expected_scope", ExpectedScope(account));
+  facts.Set("expected_scope", ExpectedScope(account, SpeaksForPerson(auth)));
   facts.Set("permission", SpeaksForPerson(auth) ? "Delegated permissions > IMAP.AccessAsUser.All"
                                                 : "Application permissions > IMAP.AccessAsApp");
   facts.Set("connections", std::to_string(account.imap.connections));

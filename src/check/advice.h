@@ -10,7 +10,8 @@
 
 namespace mailboxfs::check {
 
-// What to do about one cause. Lines to be pasted begin with four spaces; names in braces are Facts.
+// What to do about one cause. Lines to be pasted begin with four spaces; names in braces are Facts, but for {log_in}:
+// how a person's login is renewed with the account's method.
 struct Advice {
   std::string_view cause;
   std::string_view text;

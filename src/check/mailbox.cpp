@@ -109,7 +109,7 @@ class MailboxCheck {
     switch (probe_.failed_at) {
       case Layer::kFolders: return "folders-unlisted";
       case Layer::kMessage: return "inbox-unreadable";
-      default: return "unexpected-answer";
+      default: return "login-unexpected";
     }
   }
 

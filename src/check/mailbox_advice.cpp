@@ -3,7 +3,6 @@
 namespace mailboxfs::check {
 namespace {
 
-using config::AuthMethod;
 using config::Vendor;
 
 constexpr std::string_view kApplePassword =
@@ -80,21 +79,6 @@ constexpr Advice kMailboxAdvice[] = {
      .text = "This machine cannot find {host}. Check the name in the configuration, and this machine's DNS:\n"
              "    getent ahosts {host|sh}"},
     {.cause = "connection",
-     .text = "A managed identity works on machines in Azure only, where the metadata service answers. Is this one? "
-             "In a container it may be blocked.",
-     .vendor = std::nullopt,
-     .method = AuthMethod::kManagedIdentity},
-    {.cause = "timeout",
-     .text = "A managed identity works on machines in Azure only, where the metadata service answers. Is this one? "
-             "In a container it may be blocked.",
-     .vendor = std::nullopt,
-     .method = AuthMethod::kManagedIdentity},
-    {.cause = "timeout",
-     .text = "The command does not end in time. Run it by hand, as the user that runs mailboxfs: does it ask "
-             "something?",
-     .vendor = std::nullopt,
-     .method = AuthMethod::kTokenCommand},
-    {.cause = "connection",
      .text = "Nothing can be reached at {host}, port {port}. Check both in the configuration. Does a firewall let this "
              "machine out to that port? If a proxy is needed, set https_proxy in the environment."},
     {.cause = "timeout",
@@ -150,6 +134,10 @@ constexpr Advice kMailboxAdvice[] = {
      .text = "The server ends the connection. Mostly that passes; check again in some minutes. If it stays: are there "
              "too many connections to this mailbox, or does the server block this "
              "machine's address?"},
+    {.cause = "login-unexpected",
+     .text = "The server does not go on with the login as an IMAP server does; its words are above. Check \"imap\": "
+             "\"host\" and \"port\". If they are right, the log has the whole conversation: mount with "
+             "--log-level trace."},
     {.cause = "folders-unlisted",
      .text = "The login works, the list of folders does not. The server's words say why, or its administrator."},
     {.cause = "inbox-unreadable",

@@ -22,21 +22,25 @@ std::optional<Exit> Known(base::ErrorKind kind) noexcept {
   using base::ErrorKind;
   switch (kind) {
     case ErrorKind::kConfig: return Exit::kConfig;
-    case ErrorKind::kLoginRefused: return Exit::kLogin;
+    case ErrorKind::kLoginRefused:
+    case ErrorKind::kUnsupported: return Exit::kLogin;  // It does not pass; somebody must act.
     case ErrorKind::kNetwork:
     case ErrorKind::kTls:
     case ErrorKind::kTimeout:
     case ErrorKind::kThrottled:
     case ErrorKind::kServer:
-    case ErrorKind::kProtocol:
-    case ErrorKind::kUnsupported: return Exit::kNetwork;
+    case ErrorKind::kProtocol: return Exit::kNetwork;
     default: return std::nullopt;
   }
 }
 
 }  // namespace
 
-Exit ExitFor(base::ErrorKind kind) noexcept { return Known(kind).value_or(Exit::kConfig); }
+Exit ExitFor(base::ErrorKind kind) noexcept {
+  // The mount that was asked is ending.
+  if (kind == base::ErrorKind::kCancelled) return Exit::kNetwork;
+  return Known(kind).value_or(Exit::kConfig);
+}
 
 int ExitCodeFor(base::ErrorKind kind) noexcept { return static_cast<int>(ExitFor(kind)); }
 

@@ -52,6 +52,8 @@ std::string Quote(const Error& error, const oauth::TokenRefusal& refusal, const 
 
 // When the newest refresh token was stored; nullopt: none is.
 std::optional<base::WallTime> LoginStored(const config::AuthConfig& auth) {
+  // A refresh token of another program can be newer than the one that came of its forerunner.
+  if (!config::IsInteractive(auth.method)) return std::nullopt;
   struct stat status {};
   if (auth.login_file.empty() || ::stat(auth.login_file.c_str(), &status) != 0) return std::nullopt;
   return base::WallTime(std::chrono::seconds(status.st_mtim.tv_sec));
@@ -126,13 +128,18 @@ bool CheckCertificate(const Context& context, Subject& subject, const config::Ac
 std::string TokenCause(const Error& error, const oauth::TokenStatus& status, const config::AuthConfig& auth) {
   if (status.last_refusal && !status.last_refusal->cause.empty()) return status.last_refusal->cause;
   const bool is_command = auth.method == AuthMethod::kTokenCommand;
+  const bool is_identity = auth.method == AuthMethod::kManagedIdentity;
   switch (error.kind()) {
     case ErrorKind::kConfig: return is_command ? "command-failed" : "secret-unreadable";
     case ErrorKind::kDisk:
     case ErrorKind::kDiskFull: return "disk";
-    case ErrorKind::kTimeout: return "timeout";
+    case ErrorKind::kTimeout:
+      if (is_command) return "command-timeout";
+      return is_identity ? "no-metadata-service" : "timeout";
     case ErrorKind::kTls: return "tls";
-    case ErrorKind::kNetwork: return base::ContainsIgnoreCase(error.what(), "resolve") ? "dns" : "connection";
+    case ErrorKind::kNetwork:
+      if (is_identity) return "no-metadata-service";
+      return base::ContainsIgnoreCase(error.what(), "resolve") ? "dns" : "connection";
     case ErrorKind::kThrottled: return "throttled";
     case ErrorKind::kLoginRefused:
       if (is_command) return "command-failed";

@@ -6,22 +6,21 @@ namespace {
 using config::AuthMethod;
 using config::Vendor;
 
-// Where no person logs in with us.
-constexpr std::string_view kNewRefreshToken =
-    "The refresh token is no longer accepted. Get a new one with the program that got this one, and put it where "
-    "\"refresh_token\" of the account {account} says.";
-
-constexpr std::string_view kFirstRefreshToken =
-    "There is no refresh token for this client: none was given yet, or \"client_id\" or the endpoint was changed "
-    "since. Get a new one for it with the program that got the old one, and put it where \"refresh_token\" of the "
-    "account {account} says.";
-
 constexpr std::string_view kDelegation =
     "The service account may not read this domain's mail. An administrator of the domain must let it: Google Admin "
     "console > Security > Access and data control > API controls > Manage domain-wide delegation > Add new, with\n"
     "  Client ID     {service_client}\n"
     "  OAuth scopes  {scope}\n"
     "It can take a day to be in effect.";
+
+constexpr std::string_view kGrantRole =
+    "The managed identity lacks the permission IMAP.AccessAsApp. The portal cannot give it; PowerShell can:\n"
+    "    {connect_graph} -Scopes AppRoleAssignment.ReadWrite.All,Application.Read.All\n"
+    "    $exchange = Get-MgServicePrincipal -Filter \"appId eq '00000002-0000-0ff1-ce00-000000000000'\"\n"
+    "    $role = $exchange.AppRoles | Where-Object Value -eq 'IMAP.AccessAsApp'\n"
+    "    New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId {object|ps} -PrincipalId {object|ps} -ResourceId "
+    "$exchange.Id -AppRoleId $role.Id\n"
+    "Then wait until the next token: Azure keeps one for up to a day.";
 
 constexpr Advice kTokenAdvice[] = {
     // The application and its secret.
@@ -55,7 +54,11 @@ constexpr Advice kTokenAdvice[] = {
              "presets the addresses of that cloud. The application must be registered in that cloud, too."},
     {.cause = "resource-unknown",
      .text = "The tenant does not know the resource {scope}. Set {resource_setting}. If it is so already, the tenant "
-             "has no Exchange Online: an administrator must add a subscription that includes it."},
+             "has no Exchange Online: an administrator must add a subscription that includes it.",
+     .vendor = Vendor::kMicrosoft},
+    {.cause = "resource-unknown",
+     .text = "The server has no tokens for {scope}. Check \"scope\" and \"resource\" of the account {account}: its "
+             "documentation says what its mail server is called."},
     {.cause = "no-subscription",
      .text = "The tenant has no subscription for this service. An administrator must add a licence that includes "
              "Exchange Online: Microsoft 365 admin center > Billing."},
@@ -69,8 +72,12 @@ constexpr Advice kTokenAdvice[] = {
              "Or: Entra admin center > App registrations > {client_id} > API permissions > Grant admin consent. Then "
              "wait some minutes and check again."},
     {.cause = "scope-malformed",
-     .text = "The scope {scope} is not one that this server gives. Set \"scope\" to {expected_scope}. For an "
-             "application that logs in as itself it ends with /.default."},
+     .text = "The scope {scope} is not one that this server gives. Set {resource_setting}. For an application that "
+             "logs in as itself it ends with /.default.",
+     .vendor = Vendor::kMicrosoft},
+    {.cause = "scope-malformed",
+     .text = "The scope {scope} is not one that this server gives, or not to this client. It should be "
+             "{expected_scope}."},
     {.cause = "scope-several", .text = "\"scope\" names more than one resource. It must name one: {expected_scope}."},
     {.cause = "parameter-missing",
      .text = "The request lacks something; the server's words say what. Are \"client_id\" and \"scope\" set?"},
@@ -112,47 +119,29 @@ constexpr Advice kTokenAdvice[] = {
     {.cause = "security-defaults",
      .text = "The tenant's security defaults block this login. An administrator can replace them by Conditional "
              "Access policies: Entra admin center > Overview > Properties > Manage security defaults."},
-    {.cause = "interaction-needed", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "interaction-needed",
-     .text = "The tenant wants to see a person with a second factor. Log in again:\n    {login_command}"},
-    {.cause = "login-revoked", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
+    {.cause = "interaction-needed", .text = "The tenant wants to see a person with a second factor. {log_in}"},
     {.cause = "login-revoked",
-     .text = "The login was ended: the password was changed, or an administrator ended it. Log in again:\n"
-             "    {login_command}"},
-    {.cause = "login-expired", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
+     .text = "The login was ended: the password was changed, or an administrator ended it. {log_in}"},
     {.cause = "login-expired",
-     .text = "The login has expired. Log in again:\n"
-             "    {login_command}\n"
+     .text = "The login has expired. {log_in}\n"
              "Google ends the logins of an application in \"Testing\" after 7 days. Publish it: Google Cloud console "
              "> Google Auth Platform > Audience > Publish app.",
      .vendor = Vendor::kGoogle},
-    {.cause = "login-expired",
-     .text = "The login has expired, or was not used for too long. Log in again:\n    {login_command}"},
-    {.cause = "login-needed", .text = kFirstRefreshToken, .method = AuthMethod::kRefreshToken},
+    {.cause = "login-expired", .text = "The login has expired, or was not used for too long. {log_in}"},
     {.cause = "login-needed",
-     .text = "Nobody has logged in to this account on this machine. Log in:\n    {login_command}"},
+     .text = "There is no refresh token for this client: none was given yet, or \"client_id\" or the endpoint was "
+             "changed since. {log_in}",
+     .vendor = std::nullopt,
+     .method = AuthMethod::kRefreshToken},
+    {.cause = "login-needed", .text = "Nobody has logged in to this account on this machine. {log_in}"},
     {.cause = "user-disabled",
      .text = "The user is disabled. An administrator can enable it: Entra admin center > Users."},
-    {.cause = "user-unknown", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "user-unknown",
-     .text = "The tenant {tenant} has no such user. Check the tenant, and log in again:\n"
-             "    {login_command}"},
-    {.cause = "password-wrong", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "password-wrong", .text = "The user name or the password is wrong. Log in again:\n    {login_command}"},
-    {.cause = "code-unusable", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "code-unusable",
-     .text = "The login's code was used before, or belongs to another login. Start it again:\n"
-             "    {login_command}"},
-    {.cause = "authorization-pending", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "authorization-pending",
-     .text = "Nobody has entered the code yet. Start the login again, and enter the code it shows:\n"
-             "    {login_command}"},
-    {.cause = "device-code-wrong", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "device-code-wrong",
-     .text = "The server does not know this device code. Start the login again:\n    {login_command}"},
-    {.cause = "device-code-expired", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
-    {.cause = "device-code-expired",
-     .text = "The code was not entered in time. Start the login again:\n    {login_command}"},
+    {.cause = "user-unknown", .text = "The tenant {tenant} has no such user. Check the tenant. {log_in}"},
+    {.cause = "password-wrong", .text = "The user name or the password is wrong. {log_in}"},
+    {.cause = "code-unusable", .text = "The login's code was used before, or belongs to another login. {log_in}"},
+    {.cause = "authorization-pending", .text = "Nobody has entered the login's code yet. {log_in}"},
+    {.cause = "device-code-wrong", .text = "The server does not know this device code. {log_in}"},
+    {.cause = "device-code-expired", .text = "The login's code was not entered in time. {log_in}"},
     {.cause = "request-loop",
      .text = "Microsoft has seen the same request too often, and refuses it for a while. Stop other programs that use "
              "this application, wait five minutes, and check again."},
@@ -162,20 +151,24 @@ constexpr Advice kTokenAdvice[] = {
 
     // Words of OAuth's own, at servers that say no more.
     {.cause = "client-refused",
+     .text = "Google does not know this service account or its key: it was deleted or disabled. Make a new key: Google "
+             "Cloud console > IAM & Admin > Service Accounts > Keys > Add key > JSON. Put the file where "
+             "\"service_account_key\" says.",
+     .vendor = std::nullopt,
+     .method = AuthMethod::kServiceAccount},
+    {.cause = "client-refused",
      .text = "The server does not know this client, or its secret is wrong. Check \"client_id\" and the secret."},
     {.cause = "client-unauthorized", .text = kDelegation, .method = AuthMethod::kServiceAccount},
     {.cause = "client-unauthorized",
      .text = "The client {client_id} is not allowed to log in like this. Check which grants it may use where it was "
              "registered."},
-    {.cause = "grant-invalid", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
     {.cause = "grant-invalid",
      .text = "Google refuses the assertion. Is {mailbox} a user of this domain, with its primary address? Is this "
              "machine's clock right?\n    timedatectl set-ntp true",
      .vendor = std::nullopt,
      .method = AuthMethod::kServiceAccount},
     {.cause = "grant-invalid",
-     .text = "The login is not valid any more. Log in again:\n"
-             "    {login_command}\n"
+     .text = "The login is not valid any more. {log_in}\n"
              "Google ends the logins of an application in \"Testing\" after 7 days, and when the password changes. "
              "Publish the application: Google Cloud console > Google Auth Platform > Audience > Publish app.",
      .vendor = Vendor::kGoogle},
@@ -183,16 +176,13 @@ constexpr Advice kTokenAdvice[] = {
      .text = "The server does not accept what the client logs in with. Check \"client_id\", the secret and \"scope\".",
      .vendor = std::nullopt,
      .method = AuthMethod::kClientCredentials},
-    {.cause = "grant-invalid", .text = "The login is not valid any more. Log in again:\n    {login_command}"},
-    {.cause = "access-denied", .text = kNewRefreshToken, .method = AuthMethod::kRefreshToken},
+    {.cause = "grant-invalid", .text = "The login is not valid any more. {log_in}"},
     {.cause = "access-denied", .text = kDelegation, .method = AuthMethod::kServiceAccount},
     {.cause = "access-denied",
      .text = "The server does not let the client {client_id} in. Whoever registered it there must allow it.",
      .vendor = std::nullopt,
      .method = AuthMethod::kClientCredentials},
-    {.cause = "access-denied",
-     .text = "The login was declined. Whoever declined it must accept it; start it again:\n"
-             "    {login_command}"},
+    {.cause = "access-denied", .text = "The login was declined. Whoever declined it must accept it. {log_in}"},
     {.cause = "throttled",
      .text = "The server asks for a pause. Wait as long as it says, and check again. mailboxfs waits by itself."},
     {.cause = "server-trouble",
@@ -223,6 +213,12 @@ constexpr Advice kTokenAdvice[] = {
      .text =
          "mailboxfs must be able to write the file of the login, and others beside it, or the next refresh token is "
          "lost. Look at that directory's owner and mode, and at the free space."},
+    {.cause = "no-metadata-service",
+     .text = "A managed identity works on machines in Azure only, where the metadata service answers. Is this one? In "
+             "a container it may be blocked."},
+    {.cause = "command-timeout",
+     .text = "The command does not end in time. Run it by hand, as the user that runs mailboxfs: does it ask "
+             "something?"},
     {.cause = "command-failed",
      .text = "Run the command by hand, as the user that runs mailboxfs, and see what it says. It must print a token "
              "and end with status 0."},
@@ -236,41 +232,31 @@ constexpr Advice kTokenAdvice[] = {
     {.cause = "wrong-audience",
      .text = "The token is for {audience}, not for the mail server, which will refuse it. Set "
              "{resource_setting}. Tokens for Microsoft Graph do not open mailboxes over IMAP."},
+    {.cause = "roles-missing", .text = kGrantRole, .vendor = std::nullopt, .method = AuthMethod::kManagedIdentity},
     {.cause = "roles-missing",
-     .text = "The managed identity lacks the permission IMAP.AccessAsApp. The portal cannot give it; PowerShell can:\n"
-             "    {connect_graph} -Scopes AppRoleAssignment.ReadWrite.All,Application.Read.All\n"
-             "    $exchange = Get-MgServicePrincipal -Filter \"appId eq '00000002-0000-0ff1-ce00-000000000000'\"\n"
-             "    $role = $exchange.AppRoles | Where-Object Value -eq 'IMAP.AccessAsApp'\n"
-             "    New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId {object|ps} -PrincipalId {object|ps} "
-             "-ResourceId $exchange.Id -AppRoleId $role.Id\n"
-             "Then wait until the next token: Azure keeps one for up to a day.",
-     .vendor = std::nullopt,
-     .method = AuthMethod::kManagedIdentity},
-    {.cause = "roles-missing",
-     .text = "There is a token, but it permits nothing. Entra admin center > App registrations > {client_id} > API "
+     .text = "There is a token, but it permits nothing. Entra admin center > App registrations > {app} > API "
              "permissions > Add a permission > APIs my organization uses > Office 365 Exchange Online > Application "
              "permissions (not Delegated) > IMAP.AccessAsApp. Then press Grant admin consent, also if that was done "
              "before. A new token has it after some minutes."},
+    {.cause = "pop-only", .text = kGrantRole, .vendor = std::nullopt, .method = AuthMethod::kManagedIdentity},
     {.cause = "pop-only",
-     .text = "The token permits POP3, and mailboxfs reads over IMAP. Entra admin center > App registrations > "
-             "{client_id} > API permissions > Add a permission > APIs my organization uses > Office 365 Exchange "
-             "Online > Application permissions > IMAP.AccessAsApp. Then press Grant admin consent."},
+     .text = "The token permits POP3, and mailboxfs reads over IMAP. Entra admin center > App registrations > {app} > "
+             "API permissions > Add a permission > APIs my organization uses > Office 365 Exchange Online > "
+             "Application permissions > IMAP.AccessAsApp. Then press Grant admin consent."},
     {.cause = "delegated-token",
      .text =
          "The token speaks for a person, not for the application, so the application's role IMAP.AccessAsApp is not "
          "in it, and its permissions on mailboxes do not count. Use \"method\": \"client-credentials\", or a command "
          "that asks for an application's token."},
     {.cause = "scope-missing",
-     .text = "The token does not permit IMAP. Entra admin center > App registrations > {client_id} > API permissions > "
-             "Add a permission > APIs my organization uses > Office 365 Exchange Online > Delegated permissions > "
-             "IMAP.AccessAsUser.All. Name it in \"scope\", too, get a new refresh token with the program that got "
-             "this one, and put it where \"refresh_token\" of the account {account} says.",
+     .text = "The token does not permit IMAP. The command must ask for one with the scope {expected_scope}; its "
+             "application {app} must have that permission.",
      .vendor = std::nullopt,
-     .method = AuthMethod::kRefreshToken},
+     .method = AuthMethod::kTokenCommand},
     {.cause = "scope-missing",
-     .text = "The token does not permit IMAP. Entra admin center > App registrations > {client_id} > API permissions > "
-             "Add a permission > APIs my organization uses > Office 365 Exchange Online > Delegated permissions > "
-             "IMAP.AccessAsUser.All. Name it in \"scope\", too, and log in again:\n    {login_command}"},
+     .text = "The token does not permit IMAP. Entra admin center > App registrations > {app} > API permissions > Add a "
+             "permission > APIs my organization uses > Office 365 Exchange Online > Delegated permissions > "
+             "IMAP.AccessAsUser.All. Name it in \"scope\", too. {log_in}"},
     {.cause = "other-app",
      .text = "The token was given to another application than \"client_id\". Permissions in Exchange must be those of "
              "the token's application."},

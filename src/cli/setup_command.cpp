@@ -43,10 +43,8 @@ std::string AccountName(const std::string& tenant, const std::string& provider) 
 }
 
 std::string TargetPath(const std::optional<std::string>& given) {
-  if (given) return std::filesystem::absolute(*given).string();
-  std::string first = config::DefaultPath();
-  // fstab and systemd's service look in /etc; but a file that other commands find before that one must not hide it.
-  return ::geteuid() == 0 && ::access(first.c_str(), F_OK) != 0 ? "/etc/mailboxfs/config.json" : first;
+  // fstab and systemd's service look in /etc.
+  return given ? std::filesystem::absolute(*given).string() : config::PathForNew(::geteuid() == 0);
 }
 
 // A new file that nobody else can read, complete or not at all.

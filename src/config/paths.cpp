@@ -32,6 +32,26 @@ std::optional<std::string> Home() {
   return home == "/" ? std::nullopt : home;
 }
 
+constexpr std::string_view kConfigName = "mailboxfs/config.json";
+constexpr std::string_view kPathOfAll = "/etc/mailboxfs/config.json";
+
+// The first counts.
+std::vector<std::string> OwnPaths() {
+  std::vector<std::string> paths;
+  if (const auto xdg = AbsoluteFromEnvironment("XDG_CONFIG_HOME")) {
+    paths.push_back(base::Format("{}/{}", *xdg, kConfigName));
+  }
+  if (const auto home = Home()) paths.push_back(base::Format("{}/.config/{}", *home, kConfigName));
+  return paths;
+}
+
+std::optional<std::string> FirstThatExists(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    if (::access(path.c_str(), F_OK) == 0) return path;
+  }
+  return std::nullopt;
+}
+
 // FNV-1a, 64 bits.
 uint64_t Hash(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325U;
@@ -80,17 +100,14 @@ std::string DefaultDirectory(const BaseDirectory& base, const std::string& id) {
 }
 
 std::string DefaultPath() {
-  constexpr std::string_view kName = "mailboxfs/config.json";
-  std::vector<std::string> candidates;
-  if (const auto xdg = AbsoluteFromEnvironment("XDG_CONFIG_HOME")) {
-    candidates.push_back(base::Format("{}/{}", *xdg, kName));
-  }
-  if (const auto home = Home()) candidates.push_back(base::Format("{}/.config/{}", *home, kName));
-  candidates.push_back(base::Format("/etc/{}", kName));
-  for (const std::string& path : candidates) {
-    if (::access(path.c_str(), F_OK) == 0) return path;
-  }
-  return candidates.front();
+  std::vector<std::string> candidates = OwnPaths();
+  candidates.emplace_back(kPathOfAll);
+  return FirstThatExists(candidates).value_or(candidates.front());
+}
+
+std::string PathForNew(bool root) {
+  const std::vector<std::string> own = OwnPaths();
+  return FirstThatExists(own).value_or(root || own.empty() ? std::string(kPathOfAll) : own.front());
 }
 
 }  // namespace mailboxfs::config

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -175,6 +176,22 @@ std::vector<std::string> LookUp(const std::string& host) {
   return addresses;
 }
 
+// While it lives, this thread takes no signals, and threads that it starts never do.
+class BlockedSignals {
+ public:
+  BlockedSignals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
 // The resolver cannot be interrupted: it is left to itself when it takes too long.
 std::vector<std::string> Addresses(const std::string& host, const base::Deadline& deadline,
                                    const base::WakeEvent& wake) {
@@ -184,14 +201,19 @@ std::vector<std::string> Addresses(const std::string& host, const base::Deadline
     base::WakeEvent done;
   };
   auto answer = std::make_shared<Lookup>();
-  std::thread([answer, host] {
+  const auto look_up = [answer, host] {
     std::vector<std::string> addresses = LookUp(host);
     {
       const base::MutexLock lock(answer->mutex);
       answer->addresses = std::move(addresses);
     }
     answer->done.Set();
-  }).detach();
+  };
+  {
+    // It can outlive this call; a signal that it took would pass by whoever holds signals back for a while.
+    const BlockedSignals inherited;
+    std::thread(look_up).detach();
+  }
   const base::Clock& clock = base::Clock::System();
   while (!answer->done.IsSet() && !wake.IsSet() && !deadline.Passed(clock.Now())) {
     std::array<pollfd, 2> events{pollfd{answer->done.fd(), POLLIN, 0}, pollfd{wake.fd(), POLLIN, 0}};

@@ -26,14 +26,15 @@ constexpr const char* kCauses[] = {
     "code-unusable", "authorization-pending", "device-code-wrong", "device-code-expired", "request-loop", "transient",
     "client-refused", "client-unauthorized", "grant-invalid", "access-denied", "throttled", "server-trouble",
     "redirected", "not-found", "unexpected-answer", "dns", "connection", "tls", "timeout", "secret-unreadable",
-    "login-needed", "command-failed", "disk", "certificate-expired", "clock-skew",
+    "login-needed", "command-failed", "command-timeout", "no-metadata-service", "disk", "certificate-expired",
+    "clock-skew",
     // Claims.
     "wrong-audience", "roles-missing", "pop-only", "delegated-token", "scope-missing", "other-app", "other-tenant",
     "token-expired",
     // Mailboxes.
     "login-refused", "not-connected", "not-connected-sometimes", "server-unavailable", "too-many-connections",
     "password-login-disabled", "password-refused", "no-token-login", "connection-closed", "not-imap",
-    "folders-unlisted", "inbox-unreadable", "all-in-use"};
+    "login-unexpected", "folders-unlisted", "inbox-unreadable", "all-in-use"};
 
 constexpr Vendor kVendors[] = {Vendor::kOther,    Vendor::kMicrosoft, Vendor::kGoogle,
                                Vendor::kFastmail, Vendor::kYahoo,     Vendor::kApple};
@@ -58,7 +59,7 @@ TEST(Advice, EveryCauseHasSomeWhateverTheAccountIs) {
 
 // A name that is misspelt would stay as it is.
 TEST(Advice, EveryNameInATextIsOneOfTheFacts) {
-  const std::regex name(R"(\{[a-z_]+(\|[a-z]+)?\})");
+  const std::regex name(R"(\{(?!log_in\})[a-z_]+(\|[a-z]+)?\})");
   for (const auto table : {TokenAdvice(), MailboxAdvice()}) {
     for (const Advice& advice : table) {
       const std::string filled = Facts().Fill(advice.text);
@@ -90,6 +91,14 @@ std::string AdviceTo(AuthMethod method, const char* cause) {
 
 // A key that is refused with the method is no advice, nor is a login.
 TEST(Advice, NamesWhatTheMethodHas) {
+  // The mail host's trouble is not the token's.
+  for (const AuthMethod method : kMethods) {
+    for (const char* cause : {"connection", "timeout", "login-unexpected"}) {
+      EXPECT_THAT(AdviceTo(method, cause),
+                  Not(::testing::AnyOf(HasSubstr("Azure"), HasSubstr("command"), HasSubstr("token_endpoint"))))
+          << cause;
+    }
+  }
   EXPECT_THAT(AdviceTo(AuthMethod::kManagedIdentity, "unexpected-answer"), HasSubstr("Identity"));
   EXPECT_THAT(AdviceTo(AuthMethod::kManagedIdentity, "unexpected-answer"), Not(HasSubstr("token_endpoint")));
   for (const char* cause : {"wrong-audience", "resource-unknown"}) {
@@ -100,23 +109,43 @@ TEST(Advice, NamesWhatTheMethodHas) {
                 HasSubstr("Set \"scope\" to https://outlook.office365.com/.default."))
         << cause;
   }
-  EXPECT_THAT(AdviceTo(AuthMethod::kTokenCommand, "wrong-audience"), HasSubstr("The command must ask"));
+  for (const char* cause : {"wrong-audience", "scope-missing"}) {
+    EXPECT_THAT(AdviceTo(AuthMethod::kTokenCommand, cause), HasSubstr("The command must ask")) << cause;
+    EXPECT_THAT(AdviceTo(AuthMethod::kTokenCommand, cause), Not(HasSubstr("\"scope\""))) << cause;
+  }
+  EXPECT_THAT(AdviceTo(AuthMethod::kManagedIdentity, "pop-only"), HasSubstr("New-MgServicePrincipalAppRoleAssignment"));
+  for (const char* cause : {"client-refused", "scope-malformed"}) {
+    config::Account google;
+    google.vendor = Vendor::kGoogle;
+    google.auth.method = AuthMethod::kServiceAccount;
+    const std::string advice = AdviceFor(cause, google, FactsOf(google));
+    EXPECT_THAT(advice, Not(::testing::AnyOf(HasSubstr("client_id"), HasSubstr(".default")))) << cause;
+  }
+  config::Account other;
+  EXPECT_THAT(AdviceFor("resource-unknown", other, {}), Not(HasSubstr("Exchange")));
   EXPECT_THAT(AdviceTo(AuthMethod::kServiceAccount, "access-denied"), HasSubstr("domain-wide delegation"));
   EXPECT_THAT(AdviceTo(AuthMethod::kClientCredentials, "access-denied"), Not(HasSubstr("start it again")));
 }
 
-// No person logs in with us; `mailboxfs login` refuses.
-TEST(Advice, RefreshTokensOfOthersAreNotGotByALogin) {
+// `mailboxfs login` refuses accounts with which no person logs in.
+TEST(Advice, ALoginIsForThoseWhoHaveOne) {
   config::Account account;
-  account.auth.method = AuthMethod::kRefreshToken;
   Facts facts;
   facts.Set("login_command", "mailboxfs login");
   for (const char* cause : kCauses) {
     for (const Vendor vendor : kVendors) {
-      account.vendor = vendor;
-      EXPECT_THAT(AdviceFor(cause, account, facts), ::testing::Not(HasSubstr("mailboxfs login"))) << cause;
+      for (const AuthMethod method : kMethods) {
+        account.vendor = vendor;
+        account.auth.method = method;
+        const std::string advice = AdviceFor(cause, account, facts);
+        EXPECT_THAT(advice, Not(HasSubstr("{log_in}"))) << cause;
+        if (!config::IsInteractive(method)) EXPECT_THAT(advice, Not(HasSubstr("mailboxfs login"))) << cause;
+      }
     }
   }
+  account.auth.method = AuthMethod::kDeviceCode;
+  EXPECT_THAT(AdviceFor("login-expired", account, facts), HasSubstr("\n    mailboxfs login"));
+  account.auth.method = AuthMethod::kRefreshToken;
   EXPECT_THAT(AdviceFor("login-needed", account, facts),
               ::testing::AllOf(HasSubstr("\"refresh_token\""), HasSubstr("\"client_id\"")));
 }

@@ -173,6 +173,15 @@ TEST_F(TokenTest, WithoutAnAnswerTheCauseIsWhatFailed) {
   tokens->error = Error(ErrorKind::kConfig, "the command ended with status 41");
   Look();
   EXPECT_EQ(Only("token").cause, "command-failed");
+  tokens->error = Error(ErrorKind::kTimeout, "late");
+  Look();
+  EXPECT_EQ(Only("token").cause, "command-timeout");
+  account.auth.method = AuthMethod::kManagedIdentity;
+  for (const ErrorKind kind : {ErrorKind::kTimeout, ErrorKind::kNetwork}) {
+    tokens->error = Error(kind, "cannot reach it");
+    Look();
+    EXPECT_EQ(Only("token").cause, "no-metadata-service");
+  }
   tokens->error = Error(ErrorKind::kCancelled, "enough");
   EXPECT_THROW(Look(), Error);
 }
@@ -194,6 +203,10 @@ TEST_F(TokenTest, ALoginTellsItsAge) {
   EXPECT_EQ(look(std::chrono::hours(61 * 24)).cause, "login-aging");
   account.vendor = config::Vendor::kGoogle;
   EXPECT_EQ(look(std::chrono::hours(61 * 24)).verdict, Verdict::kInfo);
+  account.auth.method = AuthMethod::kRefreshToken;
+  Look();
+  EXPECT_THAT(Ids(), Not(::testing::Contains("login-age"))) << "the file of another program may be newer";
+  account.auth.method = AuthMethod::kDeviceCode;
   account.auth.login_file += ".none";
   Look();
   EXPECT_THAT(Ids(), Not(::testing::Contains("login-age")));

@@ -43,20 +43,20 @@ TEST_F(AuthTest, ProvidersPresetHostsMethodsAndAddresses) {
   const std::string with_secret =
       std::string(kTenantKey) + ", " + kClientKey + R"(, "client_secret": { "file": "secret" })";
   const struct {
-    std::string provider, auth, token_endpoint, scope, environment;
+    std::string provider, auth, token_endpoint, scope, environments;
   } rows[] = {
       {"microsoft365", with_secret,
        "https://login.microsoftonline.com/fb561382-2222-2222-2222-06ab992d36b7/oauth2/v2.0/token",
        "https://outlook.office365.com/.default", ""},
       {"microsoft365-gcc-high", with_secret,
        "https://login.microsoftonline.us/fb561382-2222-2222-2222-06ab992d36b7/oauth2/v2.0/token",
-       "https://outlook.office365.us/.default", "O365USGovGCCHigh"},
+       "https://outlook.office365.us/.default", "O365USGovGCCHigh USGov"},
       {"microsoft365-dod", with_secret,
        "https://login.microsoftonline.us/fb561382-2222-2222-2222-06ab992d36b7/oauth2/v2.0/token",
-       "https://outlook-dod.office365.us/.default", "O365USGovDoD"},
+       "https://outlook-dod.office365.us/.default", "O365USGovDoD USGovDoD"},
       {"microsoft365-china", with_secret,
        "https://login.partner.microsoftonline.cn/fb561382-2222-2222-2222-06ab992d36b7/oauth2/v2.0/token",
-       "https://partner.outlook.cn/.default", "O365China"},
+       "https://partner.outlook.cn/.default", "O365China China"},
       {"outlook.com", kClientKey, "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
        "https://outlook.office.com/IMAP.AccessAsUser.All offline_access", ""},
       {"gmail", R"("client_id": "id.apps.googleusercontent.com")", "https://oauth2.googleapis.com/token",
@@ -70,8 +70,8 @@ TEST_F(AuthTest, ProvidersPresetHostsMethodsAndAddresses) {
     EXPECT_EQ(account.provider, row.provider);
     EXPECT_EQ(account.auth.token_endpoint, row.token_endpoint) << row.provider;
     EXPECT_EQ(account.auth.scope, row.scope) << row.provider;
-    EXPECT_EQ(account.exchange_environment, row.environment);
-    EXPECT_EQ(account.graph_environment.empty(), account.exchange_environment.empty()) << row.provider;
+    const std::string between = account.graph_environment.empty() ? "" : " ";
+    EXPECT_EQ(account.exchange_environment + between + account.graph_environment, row.environments) << row.provider;
     EXPECT_EQ(account.imap.port, 993);
   }
 }

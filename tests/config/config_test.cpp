@@ -256,5 +256,17 @@ TEST_F(LoadTest, LooksForTheDefaultFileInThreePlaces) {
   EXPECT_EQ(DefaultPath(), xdg);
 }
 
+// Whatever stands in /etc, which an ordinary user cannot write.
+TEST_F(LoadTest, ANewFileBelongsToWhoeverWritesIt) {
+  const std::string home = Path("home/.config/mailboxfs/config.json");
+  EXPECT_EQ(PathForNew(/*root=*/false), home);
+  EXPECT_EQ(PathForNew(/*root=*/true), "/etc/mailboxfs/config.json");
+  SetEnvironment("XDG_CONFIG_HOME", Path("xdg"));
+  EXPECT_EQ(PathForNew(/*root=*/false), Path("xdg/mailboxfs/config.json"));
+  Write("home/.config/mailboxfs/config.json", "{}");
+  EXPECT_EQ(PathForNew(/*root=*/true), home) << "it would hide the one in /etc";
+  EXPECT_EQ(PathForNew(/*root=*/false), home);
+}
+
 }  // namespace
 }  // namespace mailboxfs::config

@@ -10,6 +10,7 @@ from support.accounts import microsoft_account
 from support.certs import Authority
 from support.imap_faults import bad, bye, drop, no, only_ok
 from support.imap_script_server import EXCHANGE, ImapScriptServer
+from support.login import Login
 from support.mount import password_account
 from support.oauth_testcase import CONFIG, LOGIN, NETWORK, OK, WARNING, Report
 from support.testcase import MountTest, main
@@ -61,8 +62,8 @@ REFUSALS = {
     "login-revoked": ("invalid_grant", [50173], ["password was changed", LOG_IN]),
     "login-expired": ("invalid_grant", [700082, 70008, 70043], ["expired", LOG_IN]),
     "user-disabled": ("invalid_grant", [50057], ["disabled", "Users"]),
-    "user-unknown": ("invalid_grant", [50034], ["no such user"]),
-    "password-wrong": ("invalid_grant", [50126], ["password is wrong"]),
+    "user-unknown": ("invalid_grant", [50034], ["no such user", LOG_IN]),
+    "password-wrong": ("invalid_grant", [50126], ["password is wrong", LOG_IN]),
     "tenant-needed": ("invalid_request", [50194, 9001023], ['"tenant"', "Directory (tenant) ID"]),
     "code-unusable": ("invalid_grant", [54005, 501481], [LOG_IN]),
     "authorization-pending": ("authorization_pending", [70016], [LOG_IN]),
@@ -156,9 +157,21 @@ class CheckTest(MountTest):
 
 
 class Tokens(CheckTest):
+    def person(self):
+        """A mailbox whose owner has logged in."""
+        endpoint = self.endpoint
+        endpoint.client.public = endpoint.devices.approves_at_once = True
+        box = self.box(
+            method="device-code", client_secret=None, scope=endpoint.user_scope, device_endpoint=endpoint.device_url
+        )
+        with Login(box) as login:
+            self.assertEqual(login.finish(), OK, login.shown)
+        return box
+
     def test_every_aadsts_code_has_a_cause_and_the_right_advice(self):
-        box = self.box()
+        application, person = self.box(), self.person()
         for cause, (error, codes, words) in REFUSALS.items():
+            box = person if LOG_IN in words else application
             for code in codes:
                 with self.subTest(code):
                     self.endpoint.always = aadsts(code, error, "Text of the endpoint.", 400)
@@ -270,11 +283,11 @@ class Logins(CheckTest):
         imap = self.listen(capabilities="IMAP4rev1 AUTH=PLAIN")
         imap.mailbox(ADA)
         report = self.check(self.box(imap=imap))
-        self.assert_finding(report, "login", "failed", "no-token-login", NETWORK, ['"method": "password"'])
+        self.assert_finding(report, "login", "failed", "no-token-login", LOGIN, ['"method": "password"'])
 
     def test_passwords(self):
         for capabilities, cause, exit_code, words in [
-            ("IMAP4rev1 LOGINDISABLED", "password-login-disabled", NETWORK, ["LOGINDISABLED"]),
+            ("IMAP4rev1 LOGINDISABLED", "password-login-disabled", LOGIN, ["LOGINDISABLED"]),
             ("IMAP4rev1", "password-refused", LOGIN, ["user name"]),
         ]:
             imap = self.server(ImapScriptServer(capabilities=capabilities, accept=lambda user, secret: False))

@@ -96,7 +96,7 @@ class Mounted(MountTest):
         with self.running_check() as check:
             process.wait_until(lambda: self.imap.count("AUTHENTICATE") > 0, 60, "the check's login")
             self.box.unmount()
-            self.assertNotEqual(check.wait(60), OK)
+            self.assertEqual(check.wait(60), NETWORK, "that the mount ends is no mistake of the configuration")
 
     def running_check(self):
         """A check in the background."""

@@ -251,7 +251,7 @@ class TokenCommand(GrantTest):
         box.config["timeouts"]["login"] = 2
         box.write_config()
         report = self.check(box)
-        self.assertEqual((report.exit_code, report.failed()), (NETWORK, {"token": "timeout"}), report.text)
+        self.assertEqual((report.exit_code, report.failed()), (NETWORK, {"token": "command-timeout"}), report.text)
 
 
 class HostileTokens(GrantTest):

@@ -36,7 +36,7 @@ class Terminal:
             stdout=follower,
             stderr=follower,
             env=env,
-            start_new_session=True,
+            process_group=0,
             preexec_fn=process.die_with_parent(signal.SIGKILL),
         )
         # Stays open: what the terminal is set to outlives the program.
@@ -70,10 +70,10 @@ class Terminal:
         """Does the terminal show what is typed?"""
         return bool(termios.tcgetattr(self._leader)[3] & termios.ECHO)
 
-    def interrupt(self, question):
-        """Waits for the question, and answers with Ctrl-C."""
+    def interrupt(self, question, signum=signal.SIGINT):
+        """Waits for the question, and answers with Ctrl-C, or the key of another signal."""
         self.answer(question, "", end=b"")
-        os.killpg(self._process.pid, signal.SIGINT)
+        os.killpg(self._process.pid, signum)
 
     def finish(self):
         """Its exit status, when all has been read."""
@@ -200,6 +200,17 @@ class Setup(MountTest):
         terminal.interrupt("not shown): ")
         self.assertEqual(terminal.finish(), -signal.SIGINT)
         self.assertTrue(terminal.shows_typing())
+
+    def test_ctrl_z_at_the_hidden_question_would_leave_a_terminal_that_shows_nothing(self):
+        terminal = self.terminal()
+        terminal.answer("tenant: ", "contoso.example")
+        terminal.answer("client) ID: ", CLIENT_ID)
+        terminal.interrupt("not shown): ", signal.SIGTSTP)
+        terminal.answer("|", SECRET)
+        terminal.answer("primary address): ", "ada@example.org")
+        terminal.answer("no more): ", "")
+        self.assertEqual(terminal.finish(), NETWORK, terminal.shown)
+        self.assertNotIn(SECRET, terminal.shown)
 
     def test_ctrl_c_at_the_last_question_changes_nothing(self):
         self.target.parent.mkdir()

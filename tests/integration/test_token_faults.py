@@ -70,12 +70,12 @@ class BadDays(OAuthTest):
 
     def test_t5_a_pause_until_a_date_is_kept(self):
         # The date has no fractions of a second.
-        self.endpoint.faults.append(too_many_requests(http_date(4)))
+        self.endpoint.faults.append(Fault(make=lambda _: too_many_requests(http_date(4))))
         self.assert_pause(2, 9)
 
     def test_t5_a_date_is_read_by_the_servers_clock(self):
         self.endpoint.date_skew = 3600
-        self.endpoint.faults.append(too_many_requests(http_date(3600 + 4)))
+        self.endpoint.faults.append(Fault(make=lambda _: too_many_requests(http_date(3600 + 4))))
         self.assert_pause(2, 9)
 
     def test_t5_without_a_pause_a_minute_is_kept(self):

@@ -1,9 +1,14 @@
 #include "mailboxfs/net/reach.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <memory>
 
@@ -167,6 +172,44 @@ TEST_F(ReachTest, ProxyThatRefusesIsAConnectionThatFailed) {
   const ReachReport report = Run(To(993, "imap.example.test"));
   EXPECT_EQ(report.failed_at, Layer::kConnection) << report.error->what();
   EXPECT_THAT(report.proxy, Not(IsEmpty()));
+}
+
+// How many threads of this process would not take the signal.
+size_t CountThreadsThatBlock(int signal) {
+  size_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string name, value; status >> name; std::getline(status, value)) {
+      if (name != "SigBlk:") continue;
+      status >> value;
+      if ((std::stoull(value, nullptr, 16) >> static_cast<unsigned>(signal - 1) & 1U) != 0) ++count;
+    }
+  }
+  return count;
+}
+
+// A resolver that takes long outlives the call; then it must not take the signals that somebody holds back.
+TEST_F(ReachTest, TheResolverTakesNoSignals) {
+  TcpServer proxy([&](int client) {
+    testing::ReceiveUntil(client, "\r\n\r\n");
+    testing::SendAll(client, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+  });
+  const ScopedEnvironment environment("https_proxy", "http://127.0.0.1:" + std::to_string(proxy.port()));
+  // The resolver reads its aliases of names without a dot from here, and waits: for a writer, then for what is written.
+  const std::string aliases = certificates_->Path("aliases");
+  ASSERT_EQ(::mkfifo(aliases.c_str(), 0600), 0);
+  const ScopedEnvironment hostaliases("HOSTALIASES", aliases);
+  auto reached = std::async(std::launch::async, [&] { return ErrorOf([&] { Run(To(993, "nothing")); }).kind(); });
+  int writer = -1;
+  while (writer < 0 && reached.wait_for(std::chrono::milliseconds(1)) == std::future_status::timeout) {
+    writer = ::open(aliases.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  }
+  ASSERT_GE(writer, 0) << "the resolver did not start";
+  EXPECT_EQ(CountThreadsThatBlock(SIGINT), 1U);
+  EXPECT_EQ(CountThreadsThatBlock(SIGTERM), 1U);
+  wake_.Set();
+  EXPECT_EQ(reached.get(), ErrorKind::kCancelled);
+  ::close(writer);
 }
 
 TEST_F(ReachTest, ProxyAddressThatIsNoneIsNotShown) {

@@ -130,6 +130,9 @@ Config Load(const std::string& path);
 
 // Default file: $XDG_CONFIG_HOME/mailboxfs/config.json, ~/.config/..., /etc/mailboxfs/config.json.
 std::string DefaultPath();
+// Where a new one belongs: in the user's own place; root's in /etc, unless root has one of its own, which would hide
+// it.
+std::string PathForNew(bool root);
 
 // All keys the schema knows, dotted ("accounts.*.imap.host"), for the man page's test.
 std::vector<std::string> SchemaKeys();
