@@ -50,8 +50,8 @@ bool AccountCheck::CheckEndpoint() {
   if (!CheckAuthority(context_, subject_, account_, facts_)) return false;
   TenantAnswer tenant = CheckTenant(context_, subject_, account_, facts_);
   tenant_id_ = std::move(tenant.tenant_id);
-  NoteClock(tenant.clock_skew);
-  if (tenant.failed) return false;
+  const bool clock_is_right = NoteClock(tenant.clock_skew, /*has_token=*/false);
+  if (tenant.failed || !clock_is_right) return false;
   return CheckCertificate(context_, subject_, account_, facts_);
 }
 
@@ -61,7 +61,7 @@ bool AccountCheck::CheckToken(Subject& subject, const config::MailboxConfig& mai
   const mail::ImapOptions options = context_.means.options(account_, mailbox);
   if (!options.login.tokens) return true;
   const TokenResult token = check::CheckToken(context_, subject, account_, *options.login.tokens, facts);
-  NoteClock(token.clock_skew);
+  NoteClock(token.clock_skew, token.token.has_value());
   if (!token.token) return false;
   const ClaimsResult claims = CheckClaims(context_, subject, account_, token, tenant_id_, facts);
   person = claims.person;
@@ -70,10 +70,10 @@ bool AccountCheck::CheckToken(Subject& subject, const config::MailboxConfig& mai
   return claims.usable;
 }
 
-void AccountCheck::NoteClock(const std::optional<std::chrono::seconds>& skew) {
-  if (!skew || std::exchange(clock_checked_, true)) return;
+bool AccountCheck::NoteClock(const std::optional<std::chrono::seconds>& skew, bool has_token) {
+  if (!skew || std::exchange(clock_checked_, true)) return true;
   const std::string host = facts_.Get("token_host");
-  CheckClock(subject_, *skew, host.empty() ? "the token endpoint" : host, account_, facts_);
+  return CheckClock(subject_, *skew, host.empty() ? "the token endpoint" : host, account_, facts_, has_token);
 }
 
 bool AccountCheck::CheckMailHost() {

@@ -27,8 +27,8 @@ class AccountCheck {
   bool CheckSharedToken();
   bool CheckToken(Subject& subject, const config::MailboxConfig& mailbox, Facts& facts, bool& person);
   bool CheckMailHost();
+  bool NoteClock(const std::optional<std::chrono::seconds>& skew, bool has_token);
 
-  void NoteClock(const std::optional<std::chrono::seconds>& skew);
   void CheckMailbox(const config::MailboxConfig& mailbox);
   // What all of them together tell.
   void Compare();

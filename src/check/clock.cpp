@@ -33,23 +33,24 @@ std::string ForPeople(seconds time) {
   return base::Format("{} days", std::chrono::duration_cast<std::chrono::hours>(time).count() / 24);
 }
 
-void CheckClock(Subject& subject, seconds skew, const std::string& host, const config::Account& account,
-                const Facts& facts) {
+bool CheckClock(Subject& subject, seconds skew, const std::string& host, const config::Account& account,
+                const Facts& facts, bool has_token) {
   const seconds size = skew < seconds::zero() ? -skew : skew;
   const std::string server = base::Printable(host);
   if (size <= kNoticed) {
     subject.Ok("clock", base::Format("this machine's clock agrees with that of {}", server));
-    return;
+    return true;
   }
   const std::string evidence = base::Format("this machine's clock is {} {} that of {}", ForPeople(size),
                                             skew > seconds::zero() ? "ahead of" : "behind", server);
   const std::string advice = AdviceFor("clock-skew", account, facts);
   const bool signs = account.auth.certificate || account.auth.method == config::AuthMethod::kServiceAccount;
-  if (size <= kFatal || !signs) {
+  if (size <= kFatal || !signs || has_token) {
     subject.Warn("clock", evidence, advice, "clock-skew");
-  } else {
-    subject.Fail("clock", "clock-skew", Exit::kLogin, evidence + ": what it signs is refused", advice);
+    return true;
   }
+  subject.Fail("clock", "clock-skew", Exit::kLogin, evidence + ": what it signs is refused", advice);
+  return false;
 }
 
 }  // namespace mailboxfs::check

@@ -16,8 +16,8 @@ std::optional<std::chrono::seconds> ClockSkew(const std::optional<std::string>& 
 // "12 min", "3 h", "40 s".
 std::string ForPeople(std::chrono::seconds time);
 
-// `host`: whose clock it was compared with. A failure ends nothing: what the endpoint says of it comes next.
-void CheckClock(Subject& subject, std::chrono::seconds skew, const std::string& host, const config::Account& account,
-                const Facts& facts);
+// `host`: whose clock it was compared with. `has_token`: there is a token in spite of it. False if it is fatal.
+bool CheckClock(Subject& subject, std::chrono::seconds skew, const std::string& host, const config::Account& account,
+                const Facts& facts, bool has_token);
 
 }  // namespace mailboxfs::check

@@ -182,6 +182,13 @@ void KeepOld(const std::string& path) {
   std::printf("The old configuration is in %s.\n", old.c_str());
 }
 
+// "FILE:LINE: key: what is wrong" without a file that nobody has seen.
+std::string WithoutPlace(const std::string& message, const std::string& file) {
+  if (!message.starts_with(file + ":")) return message;
+  const size_t end = message.find(": ", file.size());
+  return end == std::string::npos ? message : message.substr(end + 2);
+}
+
 // What would be refused at the first mount is refused now.
 void Install(const json::Value& document, const std::string& path) {
   const std::string draft = path + ".draft";
@@ -190,6 +197,9 @@ void Install(const json::Value& document, const std::string& path) {
     CheckCredentials(config::Load(draft));
     KeepOld(path);
     if (::rename(draft.c_str(), path.c_str()) != 0) throw ErrnoError(ErrorKind::kConfig, path, errno);
+  } catch (const Error& error) {
+    ::unlink(draft.c_str());
+    throw Error(error.kind(), WithoutPlace(error.what(), draft));
   } catch (...) {
     ::unlink(draft.c_str());
     throw;

@@ -69,8 +69,9 @@ File ReadFile(const std::string& path) {
   const base::UniqueFd fd(::open(file.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) {
-      throw Error(ErrorKind::kConfig, base::Format("{}: there is no such configuration file; write it (see "
-                                                   "mailboxfs.conf(5)) or name another one with -c",
+      throw Error(ErrorKind::kConfig, base::Format("{}: there is no such configuration file; \"mailboxfs setup "
+                                                   "microsoft365\" writes one, mailboxfs.conf(5) says what is in it, "
+                                                   "-c names another one",
                                                    file.path));
     }
     throw ErrnoError(ErrorKind::kConfig, base::Format("{}: cannot be opened", file.path), errno);

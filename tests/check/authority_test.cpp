@@ -154,9 +154,10 @@ TEST_F(AuthorityTest, HostThatGivesTokens) {
 }
 
 TEST_F(AuthorityTest, Clocks) {
-  const auto judge = [&](int seconds) {
+  bool go_on = false;
+  const auto judge = [&](int seconds, bool has_token = false) {
     Try([&](const Context&, Subject& subject) {
-      CheckClock(subject, std::chrono::seconds(seconds), "login.example.org", account, Facts());
+      go_on = CheckClock(subject, std::chrono::seconds(seconds), "login.example.org", account, Facts(), has_token);
     });
     return Only("clock");
   };
@@ -169,8 +170,11 @@ TEST_F(AuthorityTest, Clocks) {
   EXPECT_EQ(exit_code, 1);
   account.auth.certificate.emplace();
   EXPECT_EQ(judge(300).verdict, Verdict::kWarning);
+  EXPECT_EQ(judge(301, /*has_token=*/true).verdict, Verdict::kWarning);
+  EXPECT_TRUE(go_on);
   EXPECT_EQ(judge(301).verdict, Verdict::kFailed);
   EXPECT_EQ(judge(-301).cause, "clock-skew");
+  EXPECT_FALSE(go_on);
   EXPECT_EQ(exit_code, 3);
 }
 

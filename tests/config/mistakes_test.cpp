@@ -379,9 +379,10 @@ TEST_F(MistakesTest, OfDirectoriesThatAreNotApart) {
 
 TEST_F(MistakesTest, OfTheFileItself) {
   const std::string path = Path("none.json");
-  EXPECT_EQ(
-      ErrorOf([&] { Load(path); }),
-      path + ": there is no such configuration file; write it (see mailboxfs.conf(5)) or name another one with -c");
+  EXPECT_EQ(ErrorOf([&] { Load(path); }), path +
+                                              ": there is no such configuration file; \"mailboxfs setup microsoft365\" "
+                                              "writes one, mailboxfs.conf(5) says what "
+                                              "is in it, -c names another one");
   EXPECT_EQ(ErrorOf([&] { Load(directory()); }), directory() + ": is a directory; name the configuration file in it");
   const std::string large = Write("large.json", std::string((size_t{16} << 20) + 1, ' '));
   EXPECT_EQ(ErrorOf([&] { Load(large); }), large + ": is larger than 16 MiB; name a configuration file with -c");

@@ -111,6 +111,7 @@ class Setup(MountTest):
         (line,) = done.stderr.splitlines()
         for part in parts:
             self.assertIn(part, line)
+        self.assertNotIn("draft", line)
         self.assertFalse(self.target.exists())
         return line
 

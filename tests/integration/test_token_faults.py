@@ -221,6 +221,13 @@ class BadDays(OAuthTest):
         box.config["accounts"]["test"]["auth"]["certificate"] = self.place(box, "app.pem", both)
         box.write_config()
         report = self.check(box)
+        self.assertEqual((report.failed(), report.exit_code), ({"clock": "clock-skew"}, LOGIN), report.text)
+        # Where only the token endpoint tells the time, it has refused by then.
+        box.config["accounts"]["test"]["provider"] = "custom"
+        del box.config["accounts"]["test"]["auth"]["tenant"]
+        box.config["accounts"]["test"]["auth"]["token_endpoint"] = self.endpoint.url
+        box.write_config()
+        report = self.check(box)
         expected = {"clock": "clock-skew", "token": "assertion-rejected"}
         self.assertEqual((report.failed(), report.exit_code), (expected, LOGIN), report.text)
         # The endpoint blames who sends such a thing; this time that is what is wanted.

@@ -25,7 +25,7 @@ CLIENT_ID = "4f5a9f88-1111-1111-1111-bdca9a88c089"
 # Has every character that a careless form encoder would spoil.
 CLIENT_SECRET = "aB+c/d&e=f%41~g h*_?Ä"
 SCOPE = "https://outlook.office365.com/.default"
-USER_SCOPE = "https://outlook.office.com/IMAP.AccessAsUser.All offline_access"
+USER_SCOPE = "https://outlook.office365.com/IMAP.AccessAsUser.All offline_access"
 
 _SECRET_FIELDS = ("client_secret", "client_assertion", "assertion", "refresh_token", "device_code", "code")
 _PATHS = {
