@@ -199,10 +199,10 @@ std::optional<int64_t> Value::IntAt(std::string_view key) const {
 }
 
 const Value::Array& Value::ItemsAt(std::string_view key) const {
-  static const Array kEmpty;
+  static const Array empty;
   const Value* member = Find(key);
   const Array* items = member == nullptr ? nullptr : member->AsArray();
-  return items == nullptr ? kEmpty : *items;
+  return items == nullptr ? empty : *items;
 }
 
 Value& Value::Set(std::string_view key, Value value) {
