@@ -231,7 +231,7 @@ class Grants(OAuthTest, SecretTest):
 
     def test_federated_token(self):
         box = self.box("client-credentials", client_secret=None)
-        token = jwt.SigningKey(1024).sign({"iss": "https://cluster.example.org", "sub": "mail", "aud": "api://x"})
+        token = jwt.SigningKey().sign({"iss": "https://cluster.example.org", "sub": "mail", "aud": "api://x"})
         self.endpoint.federated_tokens.append(token)
         self.assert_secret(self.with_key(box, "federated_token_file", self.place(box, "token", token)))
 

@@ -38,7 +38,7 @@ class Names(unittest.TestCase):
 
 class Endpoint(unittest.TestCase):
     def setUp(self):
-        self.endpoint = TokenEndpoint(jwt.SigningKey(1024))
+        self.endpoint = TokenEndpoint(jwt.SigningKey())
         self.addCleanup(self.endpoint.stop)
 
     def test_the_right_request_gets_a_token(self):

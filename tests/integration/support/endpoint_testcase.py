@@ -39,7 +39,7 @@ def send(url, form=None, headers=None):
 class EndpointTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.key = jwt.SigningKey(1024)
+        cls.key = jwt.SigningKey()
 
     def setUp(self):
         self.endpoint = TokenEndpoint(self.key)
