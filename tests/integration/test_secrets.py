@@ -277,7 +277,7 @@ class Grants(OAuthTest, SecretTest):
 
     def test_service_account(self):
         box = self.box("service-account")
-        google = jwt.SigningKey()
+        google = jwt.SigningKey(2048)
         key = self.place(box, "key.json", self.endpoint.accounts.add(self.endpoint.plain_url, key=google))
         lines = google.private_pem.splitlines()[1:-1]
         self.assert_secret(self.with_key(box, "service_account_key", {"file": key}), *lines)

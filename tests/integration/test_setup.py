@@ -138,7 +138,7 @@ class Setup(MountTest):
         self.assertEqual([path.name for path in self.target.parent.iterdir()], ["config.json"], "no drafts are left")
 
     def test_another_cloud_and_a_certificate(self):
-        key = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024").decode()
+        key = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048").decode()
         pem = self.box.directory / "app.pem"
         pem.write_text(key, encoding="ascii")
         pem.chmod(0o600)

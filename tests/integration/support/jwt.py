@@ -61,17 +61,23 @@ def thumbprint(certificate):
 
 @functools.cache
 def any_key():
-    """One for all who need a key, and not one of their own."""
+    """One for all who need a key that signs tokens, and not one of their own."""
     return SigningKey()
+
+
+@functools.cache
+def any_client_key():
+    """The same for keys of clients, of whom 2048 bits are wanted."""
+    return SigningKey(2048)
 
 
 class SigningKey:
     """An RSA key that signs tokens; `public_pem` is what a server checks them with, `private_pem` (PKCS#8) what others
     sign with."""
 
-    def __init__(self):
+    def __init__(self, bits=1024):
         # It protects nothing, and one of 2048 bits takes twenty times as long to make.
-        pem = openssl("genrsa", "1024")
+        pem = openssl("genrsa", bits)
         self.private_pem = openssl("pkcs8", "-topk8", "-nocrypt", input=pem).decode()
         self.public_pem = openssl("rsa", "-pubout", input=pem).decode()
         text = openssl("rsa", "-noout", "-text", input=pem).decode()

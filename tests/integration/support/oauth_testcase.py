@@ -75,7 +75,7 @@ class OAuthTest(MountTest):
 
     def certificate(self, box):
         """(key, certificate) in PEM; the endpoint knows the certificate."""
-        key = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024").decode()
+        key = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048").decode()
         path = self.place(box, "new.key", key)
         pem = openssl("req", "-x509", "-new", "-key", path, "-subj", "/CN=mailboxfs", "-days", "2").decode()
         os.unlink(path)

@@ -22,7 +22,7 @@ class ServiceAccounts:
 
     def add(self, token_uri, email="mailboxfs@project.iam.gserviceaccount.com", key=None):
         """Registers one; the text of the JSON file that Google gives its owner."""
-        key = key or jwt.any_key()
+        key = key or jwt.any_client_key()
         key_id = f"{len(self._accounts):02d}" + "9d3f1c" * 6 + "ab"
         self._accounts[email] = (key_id, key)
         return json.dumps(
