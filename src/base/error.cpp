@@ -22,6 +22,8 @@ std::string_view ErrorKindName(ErrorKind kind) {
     case ErrorKind::kServer: return "server";
     case ErrorKind::kProtocol: return "protocol";
     case ErrorKind::kUnfetchable: return "unfetchable";
+    case ErrorKind::kStub: return "stub";
+    case ErrorKind::kMessageFailed: return "message-failed";
     case ErrorKind::kNotListed: return "not-listed";
     case ErrorKind::kDisk: return "disk";
     case ErrorKind::kDiskFull: return "disk-full";

@@ -87,8 +87,7 @@ void AccountCheck::CheckMailbox(const config::MailboxConfig& mailbox) {
   Facts facts = facts_;
   facts.Set("mailbox", mailbox.address);
   bool person = person_;
-  const bool usable = !HasTokenPerMailbox(account_.auth) || CheckToken(subject, mailbox, facts, person);
-  if (!usable) {
+  if (HasTokenPerMailbox(account_.auth) && !CheckToken(subject, mailbox, facts, person)) {
     refused_.push_back(&mailbox);
     return;
   }

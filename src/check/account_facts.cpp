@@ -17,37 +17,6 @@ using config::Vendor;
 
 constexpr std::string_view kGoogleTokenUri = "https://oauth2.googleapis.com/token";
 
-struct CloudResource {
-  std::string_view provider;
-  std::string_view resource;
-};
-constexpr CloudResource kResources[] = {
-    {"microsoft365-gcc-high", "https://outlook.office365.us"},
-    {"microsoft365-dod", "https://outlook-dod.office365.us"},
-    {"microsoft365-china", "https://partner.outlook.cn"},
-};
-
-// Exchange's, in the account's cloud.
-std::string ExpectedResource(const config::Account& account) {
-  const auto* cloud = std::find_if(std::begin(kResources), std::end(kResources),
-                                   [&](const CloudResource& entry) { return entry.provider == account.provider; });
-  return std::string(cloud == std::end(kResources) ? "https://outlook.office365.com" : cloud->resource);
-}
-
-}  // namespace
-
-std::string ExpectedScope(const config::Account& account, bool person) {
-  switch (account.vendor) {
-    case Vendor::kGoogle: return "https://mail.google.com/";
-    case Vendor::kFastmail: return "https://www.fastmail.com/dev/protocol-imap";
-    case Vendor::kMicrosoft: break;
-    default: return "";
-  }
-  return ExpectedResource(account) + (person ? "/IMAP.AccessAsUser.All offline_access" : "/.default");
-}
-
-namespace {
-
 // A member of a JSON object whose value is plain text. The text around it is secret: it is not parsed, as that would
 // leave copies behind.
 std::string PlainMember(std::string_view json, std::string_view name) {
@@ -74,9 +43,9 @@ std::optional<base::Secret> ReadQuietly(const std::optional<config::SecretSpec>&
 
 // Which key of the configuration says for whom tokens are, and what it should be.
 void AddResourceSetting(const config::Account& account, Facts& facts) {
-  const std::string scope = ExpectedScope(account, SpeaksForPerson(account.auth));
+  const std::string scope = config::PresetScope(account.provider, SpeaksForPerson(account.auth));
   if (!account.auth.resource.empty() && account.vendor == Vendor::kMicrosoft) {
-    facts.Set("resource_setting", "\"resource\" to " + ExpectedResource(account));
+    facts.Set("resource_setting", "\"resource\" to " + config::PresetResource(account.provider));
   } else if (!scope.empty()) {
     facts.Set("resource_setting", "\"scope\" to " + scope);
   }
@@ -134,7 +103,7 @@ Facts FactsOf(const config::Account& account) {
   facts.Set("app", auth.client_id);
   facts.Set("scope", auth.scope.empty() ? auth.resource : auth.scope);
   facts.Set("resource", auth.resource);
-  facts.Set("expected_scope", ExpectedScope(account, SpeaksForPerson(auth)));
+  facts.Set("expected_scope", config::PresetScope(account.provider, SpeaksForPerson(auth)));
   facts.Set("permission", SpeaksForPerson(auth) ? "Delegated permissions > IMAP.AccessAsUser.All"
                                                 : "Application permissions > IMAP.AccessAsApp");
   facts.Set("connections", std::to_string(account.imap.connections));

@@ -20,8 +20,6 @@ bool HasTokenPerMailbox(const config::AuthConfig& auth);
 // Where tokens come from; nullopt: from no host that is known beforehand.
 std::optional<Url> AuthorityOf(const config::AuthConfig& auth);
 
-// The scope of tokens that open mailboxes; empty if the vendor's is not known.
-std::string ExpectedScope(const config::Account& account, bool person);
 // What the configuration tells, for advice.
 Facts FactsOf(const config::Account& account);
 

@@ -204,7 +204,7 @@ ClaimsResult CheckClaims(const Context& context, Subject& subject, const config:
   facts.Set("user", claims->user);
   if (!claims->scopes.empty() || claims->identity_type == "user") result.person = true;
   if (claims->identity_type == "app") result.person = false;
-  facts.Set("expected_scope", ExpectedScope(account, result.person));
+  facts.Set("expected_scope", config::PresetScope(account.provider, result.person));
   ClaimsCheck check(subject, account, *claims, facts);
   if (account.vendor == Vendor::kMicrosoft) {
     // All that is wrong with one token is mended in one go.

@@ -234,8 +234,7 @@ void CheckServer(const Context& context, Subject& subject, const config::Account
   subject.Ok("server", evidence);
   CheckCapabilities(subject, probe);
   CheckConnections(context, subject, account, product);
-  Facts facts;
-  facts.Set("connect", FactsOf(account).Get("connect"));
+  const Facts facts = FactsOf(account);
   for (const Note& note : kNotes) {
     // Whoever has no administrator has no PowerShell.
     const bool for_administrators = note.advice.find("{connect}") != std::string_view::npos;

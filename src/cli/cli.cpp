@@ -28,10 +28,11 @@ struct Arguments {
   LoginArguments login;
   SetupArguments setup;
   StatusArguments status;
+  FsckArguments fsck;
   UnmountArguments unmount;
 };
 
-constexpr std::array<std::string_view, 6> kCommands = {"mount", "check", "login", "setup", "status", "unmount"};
+constexpr std::array<std::string_view, 7> kCommands = {"mount", "check", "login", "setup", "status", "fsck", "unmount"};
 
 constexpr std::string_view kConfigHelp =
     "Configuration file (default: $XDG_CONFIG_HOME/mailboxfs/config.json or ~/.config/mailboxfs/config.json, "
@@ -108,6 +109,16 @@ CLI::App* AddStatus(CLI::App* app, StatusArguments* arguments) {
   CLI::App* command = app->add_subcommand("status", "Show connections, tokens, cache, progress and errors of a mount");
   command->add_option("MOUNTPOINT", arguments->mountpoint, "Where it is mounted")->required();
   command->add_flag("--json", arguments->json, "Print JSON");
+  return command;
+}
+
+CLI::App* AddFsck(CLI::App* app, FsckArguments* arguments) {
+  CLI::App* command = app->add_subcommand("fsck", "Check and repair the index and the cache of what is not mounted");
+  command->add_option("-c,--config", arguments->config, std::string(kConfigHelp));
+  command->add_flag("-n,--no-change", arguments->no_change, "Change nothing, only say what is wrong");
+  command->footer(
+      "Exit status, as fsck(8): 0 no errors, 1 errors corrected, 4 errors left, 8 could not be done, 16 usage, 32 "
+      "cancelled.");
   return command;
 }
 
@@ -189,17 +200,20 @@ int RunCommand(int argc, char** argv) {
   const CLI::App* login = AddLogin(&app, &arguments.login);
   const CLI::App* setup = AddSetup(&app, &arguments.setup);
   const CLI::App* status = AddStatus(&app, &arguments.status);
+  const CLI::App* fsck = AddFsck(&app, &arguments.fsck);
   AddUnmount(&app, &arguments.unmount);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitConfig;
+    if (app.exit(error) == 0) return kExitOk;
+    return fsck->parsed() ? int{kFsckUsage} : int{kExitConfig};
   }
   if (mount->parsed()) return RunMount(arguments.mount);
   if (check->parsed()) return RunCheck(arguments.check);
   if (login->parsed()) return RunLogin(arguments.login);
   if (setup->parsed()) return RunSetup(arguments.setup);
   if (status->parsed()) return RunStatus(arguments.status);
+  if (fsck->parsed()) return RunFsck(arguments.fsck);
   return RunUnmount(arguments.unmount);
 }
 

@@ -47,6 +47,12 @@ struct StatusArguments {
 };
 int RunStatus(const StatusArguments& arguments);
 
+struct FsckArguments {
+  std::optional<std::string> config;
+  bool no_change = false;
+};
+int RunFsck(const FsckArguments& arguments);
+
 struct UnmountArguments {
   std::string mountpoint;
   bool lazy = false;

@@ -55,6 +55,7 @@ Daemon::Daemon(const config::Config& config, const MountOptions& options, std::s
                              return store::BodyCache::Open({config.cache_directory, index_->id(), config.cache_size});
                            })),
       session_(fuse::Session::Make(MakeSessionOptions(config, options, mountpoint_), base::Clock::System())) {
+  services_.governors().KeepIn(*index_);
   std::vector<tree::MailboxConfig> mailboxes;
   for (const config::Account& account : config_.accounts) {
     for (const config::MailboxConfig& mailbox : account.mailboxes) {
@@ -75,6 +76,7 @@ Daemon::Daemon(const config::Config& config, const MountOptions& options, std::s
 Daemon::~Daemon() {
   // The tree borrows the notifier, and the session's last answers come from the tree.
   tree_->Shutdown();
+  services_.governors().Flush();
 }
 
 void Daemon::Run(const std::function<void()>& before_mount, const std::function<void()>& ready) {
@@ -112,6 +114,7 @@ json::Value Daemon::Status() const {
     tokens.Set(account, TokenReport(source->GetStatus()));
   }
   status.Set("tokens", std::move(tokens));
+  status.Set("accounts", services_.governors().Report());
   return status;
 }
 

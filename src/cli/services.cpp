@@ -2,16 +2,14 @@
 
 #include <random>
 
-namespace mailboxfs::cli {
-namespace {
+#include "random.h"
 
-// Jitter for back-off and renewal; needs no cryptographic quality.
+namespace mailboxfs::cli {
+
 double RandomUnit() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
   return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
 }
-
-}  // namespace
 
 Services::Services(unsigned max_connections)
     : connector_(net::MakeCurlConnector()),
@@ -31,6 +29,9 @@ mail::ImapOptions Services::MakeOptions(const config::Config& config, const conf
     options.login.password = [password = *account.auth.password] { return config::ReadSecret(password); };
   }
   options.connections = account.imap.connections;
+  options.profile = account.imap.profile;
+  options.folders = {account.folders.exclude, account.folders.include};
+  options.governor = governors_.For(account);
   options.timeouts.connect = config.timeouts.connect;
   options.timeouts.login = config.timeouts.login;
   options.timeouts.stall = config.timeouts.stall;

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "governors.h"
 #include "mailboxfs/check/check.h"
 #include "mailboxfs/config/config.h"
 #include "mailboxfs/mail/connection_budget.h"
@@ -25,6 +26,8 @@ class Services {
   check::Means MakeMeans(const config::Config& config);
   net::HttpClient& http() { return *http_; }
   TokenSources& tokens() { return tokens_; }
+  Governors& governors() { return governors_; }
+  const Governors& governors() const { return governors_; }
   const TokenSources& tokens() const { return tokens_; }
   const mail::ConnectionBudget& budget() const { return budget_; }
 
@@ -33,6 +36,7 @@ class Services {
   std::unique_ptr<net::HttpClient> http_;
   mail::ConnectionBudget budget_;
   TokenSources tokens_;
+  Governors governors_;
 };
 
 }  // namespace mailboxfs::cli

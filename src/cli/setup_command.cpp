@@ -197,12 +197,10 @@ void Install(const json::Value& document, const std::string& path) {
     CheckCredentials(config::Load(draft));
     KeepOld(path);
     if (::rename(draft.c_str(), path.c_str()) != 0) throw ErrnoError(ErrorKind::kConfig, path, errno);
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = base::CurrentError();
     ::unlink(draft.c_str());
     throw Error(error.kind(), WithoutPlace(error.what(), draft));
-  } catch (...) {
-    ::unlink(draft.c_str());
-    throw;
   }
 }
 

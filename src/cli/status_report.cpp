@@ -28,6 +28,18 @@ Value FolderReport(const tree::FolderStatus& folder) {
   return report;
 }
 
+Value FailedReport(const tree::FailedMessageStatus& message) {
+  Value report = Value::MakeObject();
+  report.Set("path", message.path);
+  report.Set("uid", uint64_t{message.uid});
+  report.Set("kind", message.kind);
+  report.Set("error", message.error);
+  report.Set("tries", message.tries);
+  report.Set("failed_at", message.failed_at);
+  report.Set("retry_at", message.retry_at);
+  return report;
+}
+
 Value MailboxReport(const tree::MailboxStatus& mailbox) {
   Value report = Value::MakeObject();
   report.Set("name", mailbox.name);
@@ -38,12 +50,23 @@ Value MailboxReport(const tree::MailboxStatus& mailbox) {
   report.Set("bodies_fetched", mailbox.source.bodies_fetched);
   report.Set("bytes_received", mailbox.source.bytes_received);
   if (!mailbox.source.server.empty()) report.Set("server", mailbox.source.server);
+  if (!mailbox.source.profile.empty()) {
+    report.Set("profile", mailbox.source.profile);
+    report.Set("sizes", mailbox.source.exact_sizes ? "exact" : "estimate");
+  }
+  Value hidden{Value::Array{}};
+  for (const std::string& path : mailbox.hidden) hidden.Append(path);
+  report.Set("hidden_folders", std::move(hidden));
   const std::string& error = mailbox.last_error.empty() ? mailbox.source.last_error : mailbox.last_error;
   if (!error.empty()) report.Set("error", error);
   if (!mailbox.source.last_error.empty()) {
     report.Set("error_kind", base::ErrorKindName(mailbox.source.last_error_kind));
     report.Set("retry_in_seconds", mailbox.source.retry_in_seconds);
   }
+  Value failed{Value::Array{}};
+  for (const tree::FailedMessageStatus& message : mailbox.failed) failed.Append(FailedReport(message));
+  report.Set("failed_messages", std::move(failed));
+  report.Set("failed_count", mailbox.failed_count);
   Value folders{Value::Array{}};
   for (const tree::FolderStatus& folder : mailbox.folders) folders.Append(FolderReport(folder));
   report.Set("folders", std::move(folders));
@@ -73,6 +96,49 @@ void FormatFolder(const Value& folder, std::string* out) {
   }
 }
 
+void FormatHidden(const Value& mailbox, std::string* out) {
+  std::string names;
+  for (const Value& path : mailbox.ItemsAt("hidden_folders")) {
+    if (path.AsString() != nullptr) names += (names.empty() ? "" : ", ") + *path.AsString();
+  }
+  if (!names.empty()) *out += base::Format("    folders that are not shown: {}\n", names);
+}
+
+void FormatAccount(std::string_view name, const Value& account, std::string* out) {
+  if (const uint64_t left = Number(&account, "paused_for_seconds"); left > 0) {
+    *out += base::Format("account {}: pausing for {} s, as the server asked: {}\n", name, left,
+                         account.TextAt("pause_reason"));
+  }
+  if (const std::string_view error = account.TextAt("unreachable"); !error.empty()) {
+    *out += base::Format("account {}: the server cannot be reached; tried again in the background: {}\n", name, error);
+  }
+  if (const uint64_t volume = Number(&account, "daily_volume"); volume > 0) {
+    *out += base::Format("account {}: {} of {} received today (UTC)\n", name,
+                         FormatBytes(Number(&account, "received_today")), FormatBytes(volume));
+  }
+  const uint64_t wrong = Number(&account, "sizes_wrong");
+  if (wrong > 0) {
+    *out += base::Format("account {}: the server only estimates sizes, {} of {} were wrong\n", name, wrong,
+                         Number(&account, "sizes_seen"));
+  }
+}
+
+// So many are named one by one; --json has more.
+constexpr size_t kFailedNamed = 20;
+
+void FormatFailed(const Value& mailbox, std::string* out) {
+  const uint64_t count = Number(&mailbox, "failed_count");
+  if (count == 0) return;
+  *out += base::Format("    {} cannot be fetched; reading gives EIO:\n", base::CountOf(count, "message"));
+  size_t named = 0;
+  for (const Value& message : mailbox.ItemsAt("failed_messages")) {
+    if (named++ == kFailedNamed) break;
+    *out += base::Format("      {} (UID {}): {}, tried {} times\n", message.TextAt("path"), Number(&message, "uid"),
+                         message.TextAt("kind"), Number(&message, "tries"));
+  }
+  if (count > kFailedNamed) *out += base::Format("      and {} more: see --json\n", count - kFailedNamed);
+}
+
 void FormatMailbox(const Value& mailbox, std::string* out) {
   *out += base::Format("  {}: {}, {}, {} queued, {} fetched, {} received\n", mailbox.TextAt("name"),
                        mailbox.TextAt("state"), base::CountOf(Number(&mailbox, "connections"), "connection"),
@@ -86,6 +152,8 @@ void FormatMailbox(const Value& mailbox, std::string* out) {
     *out += "\n";
   }
   for (const Value& folder : mailbox.ItemsAt("folders")) FormatFolder(folder, out);
+  FormatHidden(mailbox, out);
+  FormatFailed(mailbox, out);
 }
 
 }  // namespace
@@ -164,6 +232,10 @@ std::string FormatStatus(const Value& status) {
         out += base::Format("  error: {}\n", error);
       }
     }
+  }
+  if (const Value* accounts = status.Find("accounts"); accounts != nullptr && accounts->AsObject() != nullptr) {
+    const Value::Object& object = *accounts->AsObject();
+    for (size_t i = 0; i < object.keys.size(); ++i) FormatAccount(object.keys[i], object.values[i], &out);
   }
   out += "mailboxes:\n";
   for (const Value& mailbox : status.ItemsAt("mailboxes")) FormatMailbox(mailbox, &out);

@@ -35,6 +35,44 @@ void ParseTls(const Node& imap, ImapConfig* config) {
   config->port = kPlainPort;
 }
 
+void ParseProfile(const Node& imap, model::ProfileOverrides* profile) {
+  if (const std::optional<Node> name = imap.Get("profile")) {
+    profile->name = name->Text();
+    if (model::FindProfile(profile->name) == nullptr) {
+      name->Fail(
+          Format("\"{}\" is unknown; the known profiles are {}; without it, the server is recognised by what it "
+                 "says of itself",
+                 Quote(profile->name), model::ProfileNames()));
+    }
+  }
+  if (const auto octets = GetInteger(imap, "max_command_octets", 500, 65536)) profile->max_command_octets = *octets;
+  if (const auto batch = GetInteger(imap, "header_batch", 1, 2000)) profile->header_batch = *batch;
+  if (const std::optional<Node> sizes = imap.Get("sizes")) {
+    if (sizes->Text() != "exact" && sizes->Text() != "estimate") sizes->Fail(R"(must be "exact" or "estimate")");
+    profile->exact_sizes = sizes->Text() == "exact";
+  }
+  if (const std::optional<Node> disabled = imap.Get("disabled_capabilities")) {
+    for (const Node& capability : disabled->Children())
+      profile->disabled.push_back(base::AsciiUpper(capability.Text()));
+  }
+  if (const std::optional<Node> volume = imap.Get("daily_volume")) profile->daily_octets = GetSize(*volume);
+}
+
+FoldersConfig ParseFolders(const Node& account) {
+  FoldersConfig config;
+  const std::optional<Node> folders = account.Get("folders");
+  if (!folders) return config;
+  for (const auto& [key, patterns] : {std::pair("exclude", &config.exclude), std::pair("include", &config.include)}) {
+    const std::optional<Node> list = folders->Get(key);
+    if (!list) continue;
+    for (const Node& pattern : list->Children()) {
+      if (pattern.Text().empty()) pattern.Fail("is empty; write a folder's path, for example \"Archive/2019\"");
+      patterns->push_back(pattern.Text());
+    }
+  }
+  return config;
+}
+
 ImapConfig ParseImap(const Node& account, const Provider& provider) {
   ImapConfig config;
   config.host = provider.host;
@@ -61,6 +99,7 @@ ImapConfig ParseImap(const Node& account, const Provider& provider) {
   const auto connections = GetInteger(imap, "connections", 1, kMaxMailboxConnections,
                                       "Exchange Online allows 16 to 20 for one mailbox, and other clients need some");
   if (connections) config.connections = static_cast<unsigned>(*connections);
+  ParseProfile(imap, &config.profile);
   return config;
 }
 
@@ -126,6 +165,7 @@ Account ParseAccount(const Node& node, NamesSeen* names) {
   account.exchange_environment = provider->exchange_environment;
   account.graph_environment = provider->graph_environment;
   account.imap = ParseImap(node, *provider);
+  account.folders = ParseFolders(node);
   account.mailboxes = ParseMailboxes(node, *provider, names);
   account.auth = ParseAuth(node, *provider, account.mailboxes.size());
   return account;
@@ -143,6 +183,17 @@ std::optional<int64_t> GetInteger(const Node& node, std::string_view key, int64_
                         why.empty() ? "" : ")"));
   }
   return value;
+}
+
+uint64_t GetSize(const Node& node) {
+  std::optional<uint64_t> size;
+  if (const int64_t* bytes = node.value().AsInt()) {
+    if (*bytes >= 0) size = static_cast<uint64_t>(*bytes);
+  } else {
+    size = ParseSize(node.Text());
+  }
+  if (!size) node.Fail("is no size; write a number and K, M, G or T, for example \"10G\", or a number of bytes");
+  return *size;
 }
 
 std::vector<Account> ParseAccounts(const Node& root) {

@@ -11,6 +11,9 @@ namespace mailboxfs::config {
 std::optional<int64_t> GetInteger(const Node& node, std::string_view key, int64_t low, int64_t high,
                                   std::string_view why = {});
 
+// A number of bytes, as a number or as "10G".
+uint64_t GetSize(const Node& node);
+
 // Reads and checks "accounts". Throws Error(kConfig).
 std::vector<Account> ParseAccounts(const Node& root);
 

@@ -31,15 +31,9 @@ constexpr double kDay = 86400;
 uint64_t ParseCacheSize(const Node& cache) {
   const std::optional<Node> node = cache.Get("size");
   if (!node) return kDefaultCacheSize;
-  std::optional<uint64_t> size;
-  if (const int64_t* bytes = node->value().AsInt()) {
-    if (*bytes >= 0) size = static_cast<uint64_t>(*bytes);
-  } else {
-    size = ParseSize(node->Text());
-  }
-  if (!size) node->Fail("is no size; write a number and K, M, G or T, for example \"10G\", or a number of bytes");
-  if (*size < kMinCacheSize) node->Fail("is too small; write at least \"1M\"");
-  return *size;
+  const uint64_t size = GetSize(*node);
+  if (size < kMinCacheSize) node->Fail("is too small; write at least \"1M\"");
+  return size;
 }
 
 std::string ParseDirectory(const std::optional<Node>& section, const BaseDirectory& base, const std::string& id,

@@ -111,6 +111,17 @@ const Provider* FindProvider(std::string_view name) {
   return found == std::end(kProviders) ? nullptr : found;
 }
 
+std::string PresetScope(const std::string& name, bool person) {
+  const Provider* provider = FindProvider(name);
+  if (provider == nullptr) return "";
+  return std::string(person ? provider->user_scope : provider->app_scope);
+}
+
+std::string PresetResource(const std::string& name) {
+  const Provider* provider = FindProvider(name);
+  return provider == nullptr ? "" : std::string(provider->resource);
+}
+
 std::string ProviderNames() {
   std::string names;
   for (const Provider& provider : kProviders) {

@@ -21,6 +21,8 @@ int ErrnoFor(base::ErrorKind kind) noexcept {
     case ErrorKind::kServer:
     case ErrorKind::kProtocol:
     case ErrorKind::kUnfetchable:
+    case ErrorKind::kStub:
+    case ErrorKind::kMessageFailed:
     case ErrorKind::kNotListed:
     case ErrorKind::kDisk:
     case ErrorKind::kDiskFull:

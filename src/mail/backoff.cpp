@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "mail/refusal.h"
-
 namespace mailboxfs::mail {
 namespace {
 
@@ -36,25 +34,15 @@ base::Duration Backoff::QuietDelay(unsigned attempt) const {
   return Jitter(Doubled(first_, attempt - 1, kLongestNetwork));
 }
 
-void Backoff::OnFailure(const base::Error& error, base::Duration pause) {
-  base::Duration wait = kDefaultPause;
-  if (error.kind() == base::ErrorKind::kThrottled) {
-    // Never less than asked for.
-    if (pause > base::Duration::zero()) wait = pause;
-    wait += std::chrono::duration_cast<base::Duration>(wait * 0.1 * random_());
-  } else if (SomebodyMustAct(error.kind())) {
-    wait = Jitter(Doubled(kFirstRefused, failures_, kLongestRefused));
-  } else {
-    wait = Jitter(Doubled(first_, failures_, kLongestNetwork));
-  }
+void Backoff::OnFailure(const base::Error& error) {
+  const base::Duration wait = SomebodyMustAct(error.kind()) ? Doubled(kFirstRefused, failures_, kLongestRefused)
+                                                            : Doubled(first_, failures_, kLongestNetwork);
   ++failures_;
   error_ = error;
-  until_ = clock_.Now() + wait;
+  until_ = clock_.Now() + Jitter(wait);
 }
 
 void Backoff::OnSuccess() {
-  // What was under way when the server asked for the pause does not end it.
-  if (Active() && error_->kind() == base::ErrorKind::kThrottled) return;
   failures_ = 0;
   error_.reset();
 }

@@ -15,8 +15,7 @@ class Backoff {
   // `clock` is borrowed; `random` gives values in [0, 1).
   Backoff(const base::Clock& clock, std::function<double()> random, base::Duration first);
 
-  // `pause`: what a throttling server asked for; zero: it did not say.
-  void OnFailure(const base::Error& error, base::Duration pause);
+  void OnFailure(const base::Error& error);
   void OnSuccess();
   // How long to wait before a try number `attempt` (from 1) that nobody need hear of.
   base::Duration QuietDelay(unsigned attempt) const;

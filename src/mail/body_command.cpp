@@ -39,7 +39,9 @@ std::string BodyCommand::What() const {
 
 void BodyCommand::Run() {
   const std::optional<Connection::Examined>& open = connection_.examined();
-  const bool is_open = open && open->folder_id == request_.folder_id;
+  // One that this session opened before it was replaced is as good as not open.
+  const bool is_open =
+      open && open->folder_id == request_.folder_id && open->state.uid_validity == request_.uid_validity;
   // A session need not find what it has not been told of: nothing is proven before it has been.
   const bool untold = is_open && open->state.uid_next != 0 && request_.uid >= open->state.uid_next;
   const bool fresh = !is_open || untold;
@@ -74,6 +76,7 @@ imap::StatusResponse BodyCommand::Fetch() {
     if (const auto* fetch = std::get_if<imap::FetchData>(&data)) OnFetch(*fetch);
     if (const auto* expunge = std::get_if<imap::ExpungeData>(&data)) OnExpunge(expunge->sequence);
   };
+  asked_ = true;
   imap::StatusResponse status = connection_.Run(request);
   connection_.wire().SetOctetsAhead(0);
   return status;
@@ -90,7 +93,7 @@ void BodyCommand::OnBodyBegin(const imap::FetchPrefix& prefix, uint64_t size) {
   RefuseOther(prefix.uid);
   identified_ = prefix.uid || body_sequence_ == named_sequence_;
   empty_ = size == 0;
-  hold_back_ = connection_.IsMicrosoftExchange() && size <= kMaxPlaceholder;
+  hold_back_ = connection_.profile().sends_stubs && size <= kMaxPlaceholder;
   if (!empty_ && !hold_back_ && !connection_.wire().draining()) sink_.Begin(size, identified_);
 }
 
@@ -149,7 +152,9 @@ void BodyCommand::Finish(const imap::StatusResponse& status) {
   if (status.condition != imap::Condition::kOk) {
     if (ThrottlePause(status) || IsNotConnected(status)) connection_.RequireOk(status, "fetching " + What());
     if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
-    connection_.RequireOk(status, "fetching " + What());
+    // Everything else is answered.
+    throw Error(IsTransient(status) ? ErrorKind::kMessageFailed : ErrorKind::kUnfetchable,
+                base::Format("fetching {} failed, the server said: {}", What(), QuoteStatus(status)));
   }
   if (!complete) {
     if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
@@ -168,9 +173,8 @@ void BodyCommand::Finish(const imap::StatusResponse& status) {
 }
 
 void BodyCommand::DeliverHeldBack() {
-  if (connection_.IsMicrosoftExchange() && IsExchangePlaceholder(held_)) {
-    throw Error(ErrorKind::kUnfetchable,
-                base::Format("the server cannot convert {} and sends a placeholder instead", What()));
+  if (connection_.profile().sends_stubs && IsExchangePlaceholder(held_)) {
+    throw Error(ErrorKind::kStub, base::Format("the server cannot convert {} and sends a placeholder instead", What()));
   }
   sink_.Begin(size_, true);
   if (!held_.empty()) sink_.Write(held_);

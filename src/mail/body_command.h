@@ -15,13 +15,15 @@ namespace mailboxfs::mail {
 bool IsExchangePlaceholder(std::string_view message);
 
 // Fetches one body (model::MailSource::FetchBody) over one connection. Thread-bound; throws
-// Error: kStale, kGone, kUnfetchable, kServer, kThrottled, kProtocol, kNetwork, kTimeout,
-// kCancelled, and whatever the sink throws.
+// Error: kStale, kGone, kUnfetchable, kStub, kMessageFailed, kServer, kThrottled, kProtocol, kNetwork,
+// kTimeout, kCancelled, and whatever the sink throws.
 class BodyCommand final : private imap::ResponseReader::BodyHandler {
  public:
   // Borrows all.
   BodyCommand(Connection& connection, const model::BodyRequest& request, model::BodySink& sink);
   void Run();
+  // Once it has been asked for: how many octets of the body have come.
+  std::optional<uint64_t> received() const { return asked_ ? std::optional(received_) : std::nullopt; }
 
  private:
   // EXAMINEs the folder, if need be or in any case.
@@ -45,6 +47,7 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   model::BodySink& sink_;
   uint32_t named_sequence_ = 0;  // Under which the message was named; 0: not yet.
   uint32_t body_sequence_ = 0;   // 0: no body has come.
+  bool asked_ = false;
   bool identified_ = false;
   bool empty_ = false;  // The body has no octets, or is NIL.
   bool nil_ = false;

@@ -254,12 +254,29 @@ const Connection::Examined& Connection::EnsureExamined(const std::string& folder
 }
 
 bool Connection::Has(std::string_view capability) const {
-  return std::find(capabilities_.begin(), capabilities_.end(), capability) != capabilities_.end();
+  const auto is_listed = [capability](const auto& list) {
+    return std::find(list.begin(), list.end(), capability) != list.end();
+  };
+  if (!is_listed(capabilities_) || is_listed(context_.options.profile.disabled)) return false;
+  return !model::HasWord(profile().disabled, capability);
 }
 
-bool Connection::IsMicrosoftExchange() const {
-  return base::ContainsIgnoreCase(greeting_, "Microsoft Exchange") || Has("BACKENDAUTHENTICATE") ||
-         Has("CLIENTACCESSRULES");
+const model::ServerProfile& Connection::profile() const {
+  const model::ServerProfile* chosen = model::FindProfile(context_.options.profile.name);
+  return chosen != nullptr ? *chosen : model::RecognizeServer(greeting_, server_, capabilities_);
+}
+
+size_t Connection::max_command_octets() const {
+  return context_.options.profile.max_command_octets.value_or(profile().max_command_octets);
+}
+
+bool Connection::exact_sizes() const {
+  return context_.options.profile.exact_sizes.value_or(profile().exact_sizes) &&
+         context_.mailbox.governor().SizesHold();
+}
+
+size_t Connection::header_batch() const {
+  return context_.options.profile.header_batch.value_or(profile().header_batch);
 }
 
 }  // namespace mailboxfs::mail

@@ -102,7 +102,12 @@ class Connection {
   const std::string& server() const { return server_; }
   // When the token that this connection was opened with ends.
   base::MonoTime token_expires() const { return token_ ? token_->expires : base::MonoTime::max(); }
-  bool IsMicrosoftExchange() const;
+  // How this server wants to be spoken to; known as far as it has said what it is.
+  const model::ServerProfile& profile() const;
+  size_t max_command_octets() const;
+  size_t header_batch() const;
+  // RFC822.SIZE is the size: this kind of server says so, or the configuration, and it was never wrong.
+  bool exact_sizes() const;
   Wire& wire() { return wire_; }
   bool broken() const { return wire_.broken(); }
   const ConnectionContext& context() const { return context_; }

@@ -110,6 +110,17 @@ void ConnectionBudget::Wake() {
   Changed();
 }
 
+void ConnectionBudget::SetLimit(size_t limit) {
+  base::MutexLock lock(mutex_);
+  limit_ = limit == 0 ? 1 : limit;
+  Changed();
+}
+
+size_t ConnectionBudget::limit() const {
+  base::MutexLock lock(mutex_);
+  return limit_;
+}
+
 size_t ConnectionBudget::in_use() const {
   base::MutexLock lock(mutex_);
   return in_use_;

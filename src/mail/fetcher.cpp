@@ -14,7 +14,10 @@ using base::ErrorKind;
 Fetcher::Fetcher(ImapOptions options, const ImapEnvironment& environment)
     : options_(std::move(options)),
       environment_(environment),
-      mailbox_(environment.clock.Now()),
+      governor_(options_.governor
+                    ? options_.governor
+                    : std::make_shared<Governor>(environment.clock, environment.random, Governor::Memory(), nullptr)),
+      mailbox_(environment.clock.Now(), *governor_),
       backoff_(environment.clock, environment.random, options_.timeouts.retry) {}
 
 Fetcher::~Fetcher() { Shutdown(); }
@@ -31,11 +34,10 @@ Fetcher::JobPtr Fetcher::Submit(std::unique_ptr<Work> work, model::Priority prio
   std::list<std::unique_ptr<Worker>> finished;
   {
     base::MutexLock lock(mutex_);
-    const bool somebody_connected = connected_ > 0;
     if (shutdown_) {
       FinishLocked(job, Error(ErrorKind::kCancelled, "the mailbox is being closed"), ended);
-    } else if (backoff_.Active() && (!somebody_connected || backoff_.error()->kind() == ErrorKind::kThrottled)) {
-      FinishLocked(job, backoff_.error(), ended);
+    } else if (base::Status hopeless = Hopeless(*job->work)) {
+      FinishLocked(job, std::move(hopeless), ended);
     } else {
       queue_.PushBack(job);
       finished = TakeFinishedWorkers();
@@ -45,6 +47,28 @@ Fetcher::JobPtr Fetcher::Submit(std::unique_ptr<Work> work, model::Priority prio
   for (const auto& worker : finished) worker->Join();
   FinishAll(std::move(ended));
   return job;
+}
+
+base::Status Fetcher::Hopeless(const Work& work) const {
+  if (governor_->PauseLeft() > kShortPause + kShortPause / 10) return governor_->pause_reason();
+  if (work.bulk()) {
+    if (base::Status spent = governor_->VolumeSpent()) return spent;
+  }
+  if (connected_ > 0) return std::nullopt;
+  return backoff_.Active() ? backoff_.error() : governor_->unreachable();
+}
+
+void Fetcher::OnAccountFailed(const Error& error) {
+  std::vector<Ended> ended;
+  {
+    base::MutexLock lock(mutex_);
+    // One mailbox's dead connections are not another's.
+    if (shutdown_ || (connected_ > 0 && error.kind() != ErrorKind::kThrottled)) return;
+    FailQueued(error, ended);
+    changed_.NotifyAll();
+  }
+  environment_.budget.Wake();
+  FinishAll(std::move(ended));
 }
 
 void Fetcher::Cancel(const JobPtr& job) {
@@ -63,7 +87,10 @@ void Fetcher::Cancel(const JobPtr& job) {
       job->runner->signals().wake.Set();
     }
   }
-  if (nothing_left) environment_.budget.Wake();
+  if (nothing_left) {
+    environment_.budget.Wake();
+    governor_->turns().Wake();
+  }
   FinishAll(std::move(ended));
 }
 
@@ -84,6 +111,10 @@ model::SourceStatus Fetcher::GetStatus() const {
   model::SourceStatus status;
   status.server = mailbox_.server();
   status.capabilities = mailbox_.capabilities();
+  if (const model::ServerProfile* profile = mailbox_.profile()) {
+    status.profile = profile->name;
+    status.exact_sizes = options_.profile.exact_sizes.value_or(profile->exact_sizes) && governor_->SizesHold();
+  }
   status.bodies_fetched = mailbox_.bodies_fetched();
   status.bytes_received = mailbox_.bytes_received();
   base::MutexLock lock(mutex_);
@@ -96,8 +127,7 @@ model::SourceStatus Fetcher::GetStatus() const {
   const bool connecting = std::any_of(workers_.begin(), workers_.end(), [](const std::unique_ptr<Worker>& worker) {
     return worker->state == Worker::State::kConnecting;
   });
-  const base::MonoTime now = environment_.clock.Now();
-  const base::Duration wait = std::max(backoff_.Left(), Paused() ? paused_until_ - now : base::Duration::zero());
+  const base::Duration wait = std::max(backoff_.Left(), governor_->PauseLeft());
   status.retry_in_seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
   status.state = wait > base::Duration::zero() ? "backing off"
                  : connected_ > 0              ? "connected"
@@ -125,8 +155,11 @@ void Fetcher::Shutdown() {
     changed_.NotifyAll();
   }
   environment_.budget.Wake();
+  governor_->turns().Wake();
   FinishAll(std::move(ended));
   for (const auto& worker : workers) worker->Join();
+  governor_->ReleaseProbe(this);
+  governor_->Publish(this);
   base::MutexLock lock(mutex_);
   joined_ = true;
   changed_.NotifyAll();
@@ -203,7 +236,8 @@ bool Fetcher::MayAddWorker() const {
 }
 
 size_t Fetcher::AllowedWorkers() const {
-  const size_t allowed = std::max<size_t>(1, options_.connections);
+  size_t allowed = std::max<size_t>(1, options_.connections);
+  if (const model::ServerProfile* profile = mailbox_.profile()) allowed = std::min(allowed, profile->max_connections);
   const bool reduced = reduced_to_ > 0 && environment_.clock.Now() < reduced_until_;
   return reduced ? std::min(allowed, reduced_to_) : allowed;
 }
@@ -218,7 +252,7 @@ std::list<std::unique_ptr<Worker>> Fetcher::TakeFinishedWorkers() {
   return finished;
 }
 
-bool Fetcher::Paused() const { return environment_.clock.Now() < paused_until_; }
+bool Fetcher::Paused() const { return environment_.clock.Now() < governor_->paused_until(); }
 
 unsigned Fetcher::connected() const {
   base::MutexLock lock(mutex_);

@@ -14,20 +14,23 @@
 
 namespace mailboxfs::mail {
 
+struct LoginTrace;
+
 // Owns the connections of one mailbox, each on a thread of its own, and the queue of what
 // they are to do. Thread-safe; nothing here waits for the network but the workers' threads,
 // and no lock is held across network or callbacks. Lock order: Fetcher, then ConnectionBudget.
 //
 // Connections are opened when jobs wait, the first alone until it has logged in. A job whose
 // connection broke is repeated once on a fresh one. If no connection can be had, all waiting
-// jobs fail and new ones do so at once until the backoff ends. A short pause that the server
-// asks for is waited out, a long one is a failure like that.
-class Fetcher : public std::enable_shared_from_this<Fetcher> {
+// jobs fail and new ones do so at once: until the backoff ends if the login failed, until a background attempt
+// reaches the server if that could not be reached. A short pause that the server asks for is waited out, a long one is
+// a failure like that; both are kept by the whole account (Governor).
+class Fetcher final : public Governor::Member, public std::enable_shared_from_this<Fetcher> {
  public:
   using JobPtr = std::shared_ptr<Job>;
 
   Fetcher(ImapOptions options, const ImapEnvironment& environment);
-  ~Fetcher();
+  ~Fetcher() override;
   Fetcher(const Fetcher&) = delete;
   Fetcher& operator=(const Fetcher&) = delete;
 
@@ -38,6 +41,7 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   base::MonoTime LastProgress() const { return mailbox_.last_progress(); }
   void SetChangeListener(model::MailSource::ChangeListener listener);
   void Shutdown();
+  void OnAccountFailed(const base::Error& error) override;
 
   // --- For workers ----------------------------------------------------------------------
   const ImapOptions& options() const { return options_; }
@@ -50,7 +54,8 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   // Is opening a connection for `worker` of no use any more?
   bool NotNeeded(const Worker& worker) const;
   void OnConnected(Worker& worker);
-  void OnConnectFailed(Worker& worker, const base::Error& error);
+  // `reached`: the server has greeted before.
+  void OnConnectFailed(Worker& worker, const base::Error& error, const LoginTrace& trace);
   void OnNoPlace(Worker& worker, const base::Error& error);
   // It will say goodbye, which may take a moment; others must do what there is to do.
   void OnClosing(Worker& worker);
@@ -78,7 +83,8 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   // True: it was called for a job in the meantime.
   bool LeaveIdle(Worker& worker);
   // While the server wants no commands: until when; else MonoTime::min().
-  base::MonoTime PausedUntil() const;
+  base::MonoTime PausedUntil() const { return governor_->paused_until(); }
+  Governor& governor() { return *governor_; }
   unsigned connected() const;
 
  private:
@@ -91,18 +97,25 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   void FinishLocked(const JobPtr& job, base::Status status, std::vector<Ended>& ended) REQUIRES(mutex_);
   void FailQueued(const base::Error& error, std::vector<Ended>& ended) REQUIRES(mutex_);
   void Requeue(const JobPtr& job, Worker* only_worker) REQUIRES(mutex_);
-  void Pause(const base::Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) REQUIRES(mutex_);
+  // True: waited out, by `job` too, if that is not null.
+  bool Pause(const base::Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) REQUIRES(mutex_);
+  // What a new job that needs a connection would end with.
+  base::Status Hopeless(const Work& work) const REQUIRES(mutex_);
+  void GiveUp(Worker& worker, const base::Error& error, bool reached, std::vector<Ended>& ended) REQUIRES(mutex_);
+  bool IsNeeded(const Worker& worker) const REQUIRES(mutex_);
+  void EndProbe(const Worker& worker) REQUIRES(mutex_);
   // Gets somebody to look at the queue: an idle worker, or a new one.
   void Engage() REQUIRES(mutex_);
   bool WakeIdleWorker() REQUIRES(mutex_);
   bool MayAddWorker() const REQUIRES(mutex_);
   void OnJobEnded(Worker& worker) REQUIRES(mutex_);
   size_t AllowedWorkers() const REQUIRES(mutex_);
-  bool Paused() const REQUIRES(mutex_);
+  bool Paused() const;
   std::list<std::unique_ptr<Worker>> TakeFinishedWorkers() REQUIRES(mutex_);
 
   const ImapOptions options_;
   const ImapEnvironment environment_;
+  const std::shared_ptr<Governor> governor_;
   MailboxState mailbox_;
   model::MailSource::ChangeListener listener_;  // Set before the first job.
 
@@ -116,8 +129,8 @@ class Fetcher : public std::enable_shared_from_this<Fetcher> {
   unsigned quiet_failures_ GUARDED_BY(mutex_) = 0;   // Connection attempts in a row that the server may yet make good.
   size_t reduced_to_ GUARDED_BY(mutex_) = 0;         // The server takes only so many connections ...
   base::MonoTime reduced_until_ GUARDED_BY(mutex_);  // ... and is asked for more after this.
-  base::MonoTime paused_until_ GUARDED_BY(mutex_) = base::MonoTime::min();
   const Worker* idling_ GUARDED_BY(mutex_) = nullptr;  // The one that uses IDLE.
+  const Worker* probe_ GUARDED_BY(mutex_) = nullptr;   // The one that tries to reach the server though no job waits.
   bool shutdown_ GUARDED_BY(mutex_) = false;
   bool joined_ GUARDED_BY(mutex_) = false;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "mail/fetcher.h"
+#include "mail/login.h"
 #include "mail/refusal.h"
 #include "mail/worker.h"
 #include "mailboxfs/base/log.h"
@@ -13,8 +14,6 @@ namespace {
 using base::Error;
 using base::ErrorKind;
 
-// A pause up to this is waited out; readers would rather wait than fail.
-constexpr base::Duration kShortPause = std::chrono::seconds(30);
 constexpr unsigned kMaxThrottled = 5;
 // So many connection attempts are made before jobs fail for trouble that tends to pass.
 constexpr unsigned kQuietAttempts = 3;
@@ -39,22 +38,31 @@ bool Fetcher::AwaitNeed(Worker& worker) {
   base::MutexLock lock(mutex_);
   worker.state = Worker::State::kConnecting;
   for (;;) {
-    if (shutdown_ || worker.leave || !queue_.HasFor(&worker)) {
+    if (shutdown_ || worker.leave || !IsNeeded(worker)) {
       worker.state = Worker::State::kFinished;
+      EndProbe(worker);
       queue_.Unbind(&worker);
       Engage();
       return false;
     }
-    const base::MonoTime start = std::max(worker.not_before, paused_until_);
+    const base::MonoTime start = std::max(worker.not_before, governor_->paused_until());
     const base::MonoTime now = environment_.clock.Now();
     if (now >= start) return true;
     changed_.WaitUntil(mutex_, std::chrono::steady_clock::now() + (start - now));
   }
 }
 
+bool Fetcher::IsNeeded(const Worker& worker) const { return queue_.HasFor(&worker) || probe_ == &worker; }
+
+void Fetcher::EndProbe(const Worker& worker) {
+  if (probe_ != &worker) return;
+  probe_ = nullptr;
+  governor_->ReleaseProbe(this);
+}
+
 bool Fetcher::NotNeeded(const Worker& worker) const {
   base::MutexLock lock(mutex_);
-  return shutdown_ || !queue_.HasFor(&worker);
+  return shutdown_ || !IsNeeded(worker);
 }
 
 void Fetcher::OnConnected(Worker& worker) {
@@ -62,6 +70,8 @@ void Fetcher::OnConnected(Worker& worker) {
   worker.state = Worker::State::kSeeking;
   ++connected_;
   quiet_failures_ = 0;
+  governor_->OnConnected();
+  EndProbe(worker);
   backoff_.OnSuccess();
   last_error_.reset();
   Engage();
@@ -79,20 +89,22 @@ void Fetcher::OnDisconnected(Worker& worker) {
   --connected_;
 }
 
-void Fetcher::OnConnectFailed(Worker& worker, const Error& error) {
+void Fetcher::OnConnectFailed(Worker& worker, const Error& error, const LoginTrace& trace) {
   std::vector<Ended> ended;
   {
     base::MutexLock lock(mutex_);
     worker.leave = true;
     if (shutdown_) return;
     last_error_ = error;
+    if (trace.reached) governor_->OnReached();
+    if (error.kind() != ErrorKind::kLoginRefused) governor_->OnConnectFailed();
     const base::MonoTime now = environment_.clock.Now();
     const bool others_work =
         connected_ > 0 && (!IsNetworkTrouble(error.kind()) || now - mailbox_.last_progress() < kRecent);
     const bool may_pass = error.kind() == ErrorKind::kServer || error.kind() == ErrorKind::kProtocol;
-    if (error.kind() == ErrorKind::kThrottled) {
-      Pause(error, nullptr, ++quiet_failures_, ended);
-      worker.leave = !Paused();
+    // A token endpoint's pause is its own; it is kept where tokens are asked for.
+    if (error.kind() == ErrorKind::kThrottled && trace.layer != ProbeReport::Layer::kToken) {
+      worker.leave = !Pause(error, nullptr, ++quiet_failures_, ended);
     } else if (others_work) {
       base::LogInfo("{}; going on with {}", error.what(), base::CountOf(connected_, "connection"));
       reduced_to_ = connected_;
@@ -102,14 +114,30 @@ void Fetcher::OnConnectFailed(Worker& worker, const Error& error) {
       worker.leave = false;
       worker.not_before = now + backoff_.QuietDelay(quiet_failures_);
     } else {
-      quiet_failures_ = 0;
-      backoff_.OnFailure(error, base::Duration::zero());
-      FailQueued(error, ended);
-      base::LogWarning("{}; next attempt in {} s", error.what(),
-                       std::chrono::ceil<std::chrono::seconds>(backoff_.Left()).count());
+      GiveUp(worker, error, trace.reached, ended);
     }
   }
+  governor_->Publish(this);
   FinishAll(std::move(ended));
+}
+
+void Fetcher::GiveUp(Worker& worker, const Error& error, bool reached, std::vector<Ended>& ended) {
+  quiet_failures_ = 0;
+  const bool known = governor_->unreachable().has_value();
+  backoff_.OnFailure(error);
+  FailQueued(error, ended);
+  if (!reached && IsNetworkTrouble(error.kind()) && connected_ == 0) {
+    governor_->OnUnreachable(error);
+    if (governor_->ClaimProbe(this)) {
+      probe_ = &worker;
+      worker.leave = false;
+      worker.not_before = environment_.clock.Now() + backoff_.Left();
+    }
+  } else {
+    EndProbe(worker);
+  }
+  base::Log(known ? base::LogLevel::kDebug : base::LogLevel::kWarning, "{}; next attempt in {} s", error.what(),
+            std::chrono::ceil<std::chrono::seconds>(backoff_.Left()).count());
 }
 
 void Fetcher::OnNoPlace(Worker& worker, const Error& error) {
@@ -166,12 +194,14 @@ void Fetcher::OnJobDone(Worker& worker, const JobPtr& job) {
     backoff_.OnSuccess();
     last_error_.reset();
   }
+  governor_->Publish(this);
   Finish(job, std::nullopt);
 }
 
 bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error, bool connection_broken) {
   std::vector<Ended> ended;
   base::Status status = error;
+  bool waits = false;
   {
     base::MutexLock lock(mutex_);
     OnJobEnded(worker);
@@ -179,8 +209,7 @@ bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error,
     if (job->cancelled || shutdown_) {
       status = Error(ErrorKind::kCancelled, "the task was cancelled");
     } else if (error.kind() == ErrorKind::kThrottled) {
-      Pause(error, job, ++job->throttled, ended);
-      if (job->state == Job::State::kQueued) return false;
+      waits = Pause(error, job, ++job->throttled, ended);
     } else if (IsBreak(error.kind()) && (job->attempts == 0 || job->work->MadeProgress())) {
       job->attempts = job->work->MadeProgress() ? 0 : job->attempts + 1;
       base::LogInfo("{}; trying again", error.what());
@@ -188,10 +217,14 @@ bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error,
       return false;
     } else {
       if (error.kind() == ErrorKind::kCancelled) status = Error(ErrorKind::kNetwork, error.what());
-      last_error_ = status;
+      if (IsBreak(error.kind())) status = job->work->Verdict(*status);
+      // One message's trouble is none of the mailbox's.
+      if (!model::ConcernsMessageAlone(status->kind())) last_error_ = status;
     }
   }
+  governor_->Publish(this);
   FinishAll(std::move(ended));
+  if (waits) return false;
   Finish(job, std::move(status));
   return true;
 }
@@ -202,6 +235,7 @@ void Fetcher::OnThrottled(const Error& error) {
     base::MutexLock lock(mutex_);
     Pause(error, nullptr, 1, ended);
   }
+  governor_->Publish(this);
   FinishAll(std::move(ended));
 }
 
@@ -212,23 +246,19 @@ void Fetcher::Requeue(const JobPtr& job, Worker* only_worker) {
   queue_.PushFront(job);
 }
 
-// `job`, which may be null, waits for the pause's end if that is near and it is not the
-// umpteenth of many `times`.
-void Fetcher::Pause(const Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) {
-  const base::Duration asked = mailbox_.TakePause();
+// `job` waits for the pause's end if that is near and it is not the umpteenth of many `times`.
+bool Fetcher::Pause(const Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) {
+  const base::Duration left = governor_->Pause(error, mailbox_.TakePause());
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(left).count();
   last_error_ = error;
-  if (asked > base::Duration::zero() && asked <= kShortPause && times <= kMaxThrottled) {
-    // Up to ten per cent more, so that not all mailboxes come back at once.
-    const auto jitter = std::chrono::duration_cast<base::Duration>(asked * 0.1 * environment_.random());
-    paused_until_ = std::max(paused_until_, environment_.clock.Now() + asked + jitter);
+  if (left <= kShortPause + kShortPause / 10 && times <= kMaxThrottled) {
     if (job != nullptr) Requeue(job, nullptr);
-    base::LogInfo("{}; pausing", error.what());
-    return;
+    base::LogInfo("{}; pausing for {} s", error.what(), seconds);
+    return true;
   }
-  backoff_.OnFailure(error, asked);
   FailQueued(error, ended);
-  base::LogWarning("{}; pausing for {} s", error.what(),
-                   std::chrono::ceil<std::chrono::seconds>(backoff_.Left()).count());
+  base::LogWarning("{}; pausing all of the account for {} s", error.what(), seconds);
+  return false;
 }
 
 bool Fetcher::EnterIdle(Worker& worker, const std::string& open_folder) {
@@ -257,11 +287,6 @@ bool Fetcher::LeaveIdle(Worker& worker) {
   const bool called = worker.state != Worker::State::kIdle;
   worker.state = Worker::State::kSeeking;
   return called;
-}
-
-base::MonoTime Fetcher::PausedUntil() const {
-  base::MutexLock lock(mutex_);
-  return paused_until_;
 }
 
 }  // namespace mailboxfs::mail

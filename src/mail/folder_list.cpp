@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "mail/connection.h"
+#include "mail/folder_filter.h"
 #include "mail/refusal.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
@@ -251,6 +252,7 @@ std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::st
   std::erase_if(folders, [&](const model::FolderInfo& folder) {
     return std::any_of(unlisted.begin(), unlisted.end(), [&](const auto& one) { return one.id == folder.id; });
   });
+  for (model::FolderInfo& folder : folders) folder.hidden = IsHidden(folder, profile(), context_.options.folders);
   std::move(unlisted.begin(), unlisted.end(), std::back_inserter(folders));
   return folders;
 }

@@ -65,21 +65,52 @@ class BodyWork final : public Work {
         done_(std::move(done)) {}
 
   void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
-    BodyCommand(connection, request_, *sink_).Run();
-    connection.context().mailbox.OnBodyFetched();
+    BodyCommand command(connection, request_, *sink_);
+    std::optional<uint64_t> before = std::exchange(broke_at_, std::nullopt);
+    same_place_ = false;
+    try {
+      command.Run();
+    } catch (...) {
+      if (connection.broken()) broke_at_ = command.received();
+      same_place_ = broke_at_ && broke_at_ == before;
+      throw;
+    }
+    MailboxState& mailbox = connection.context().mailbox;
+    mailbox.OnBodyFetched();
+    if (request_.size && command.received()) NoteSize(connection, *request_.size, *command.received());
   }
   void Done(base::Status status) override { done_(std::move(status)); }
+  bool bulk() const override { return true; }
+  // A network fails anywhere; a message that kills the server's process does it always at the same place.
+  base::Error Verdict(const base::Error& error) const override {
+    if (!same_place_) return error;
+    return {base::ErrorKind::kMessageFailed,
+            base::Format("{}; the connection ends there each time this message is asked for", error.what())};
+  }
 
  private:
+  // What is exact until it is found wrong once: somebody may rely on it.
+  static void NoteSize(Connection& connection, uint64_t told, uint64_t real) {
+    if (told != real && connection.exact_sizes()) {
+      base::LogInfo("{}: the server said {} bytes and sent {}: its sizes count as estimates from now on",
+                    connection.context().options.name, told, real);
+    }
+    connection.context().mailbox.governor().OnSize(told == real);
+  }
+
   const model::BodyRequest request_;
   const std::shared_ptr<model::BodySink> sink_;
+  std::optional<uint64_t> broke_at_;  // Of the body's octets, where the last attempt broke its connection.
+  bool same_place_ = false;           // And so did the one before.
   const model::MailSource::Done done_;
 };
 
 class ImapSource final : public model::MailSource {
  public:
   ImapSource(ImapOptions options, const ImapEnvironment& environment)
-      : fetcher_(std::make_shared<Fetcher>(std::move(options), environment)) {}
+      : fetcher_(std::make_shared<Fetcher>(std::move(options), environment)) {
+    fetcher_->governor().Join(fetcher_);
+  }
   ~ImapSource() override { fetcher_->Shutdown(); }
   ImapSource(const ImapSource&) = delete;
   ImapSource& operator=(const ImapSource&) = delete;

@@ -65,7 +65,7 @@ void Prepare(Connection& connection, LoginTrace& trace) {
   if (!connection.capabilities_current()) connection.RefreshCapabilities();
   connection.Identify();
   connection.Compress();
-  connection.context().mailbox.OnLoggedIn(connection.server(), connection.capabilities());
+  connection.context().mailbox.OnLoggedIn(connection.server(), connection.capabilities(), connection.profile());
 }
 
 // Returns why the token was refused.
@@ -92,6 +92,8 @@ std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace
   connection->wire().SetLimit(deadline);
   const bool authenticated = connection->ReadGreeting();
   trace.greeting = connection->greeting();
+  trace.reached = true;
+  trace.turn.reset();
   if (!connection->capabilities_current()) connection->RefreshCapabilities();
   if (!authenticated) {
     trace.layer = Layer::kToken;

@@ -14,6 +14,9 @@ struct LoginTrace {
   std::string greeting;
   std::string mechanism;
   bool not_connected = false;  // The login was accepted, the mailbox not opened.
+  bool reached = false;        // The server has greeted us.
+  // Given back when it has: whoever waits for one shall not wait for a slow login.
+  std::unique_ptr<ConnectionBudget::Place> turn;
 };
 
 // Connects, logs in, and proves that the mailbox really answers. If a token is refused and the

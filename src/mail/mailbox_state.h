@@ -8,18 +8,25 @@
 
 #include "mailboxfs/base/clock.h"
 #include "mailboxfs/base/mutex.h"
+#include "mailboxfs/mail/governor.h"
+#include "mailboxfs/model/server_profile.h"
 
 namespace mailboxfs::mail {
 
 // What all connections of one mailbox report to. Thread-safe.
 class MailboxState {
  public:
-  explicit MailboxState(base::MonoTime start) : last_progress_(start.time_since_epoch().count()) {}
+  // `governor` is borrowed.
+  MailboxState(base::MonoTime start, Governor& governor)
+      : last_progress_(start.time_since_epoch().count()), governor_(governor) {}
+
+  Governor& governor() { return governor_; }
 
   // Whatever comes is progress, but for one thing: if the server has left somebody without an answer,
   // greeting us again is none, or each new connection would renew the patience of all who wait.
   void OnReceived(size_t octets, base::MonoTime now) {
     bytes_received_ += octets;
+    governor_.OnReceived(octets);
     if (!stalled_) last_progress_ = now.time_since_epoch().count();
   }
   // A command that somebody waits for is given up because nothing comes.
@@ -42,8 +49,10 @@ class MailboxState {
 
   // Counts logins in a row that the server accepted without connecting the mailbox.
   unsigned CountNotConnected() { return ++not_connected_; }
-  void OnLoggedIn(const std::string& server, const std::vector<std::string>& capabilities) {
+  void OnLoggedIn(const std::string& server, const std::vector<std::string>& capabilities,
+                  const model::ServerProfile& profile) {
     not_connected_ = 0;
+    profile_ = &profile;
     base::MutexLock lock(mutex_);
     server_ = server;
     capabilities_ = capabilities;
@@ -57,6 +66,9 @@ class MailboxState {
     return capabilities_;
   }
 
+  // Of the last login; null before the first.
+  const model::ServerProfile* profile() const { return profile_; }
+
   // Numbers the connections, for log lines.
   unsigned NextConnectionNumber() { return ++connection_number_; }
 
@@ -68,6 +80,8 @@ class MailboxState {
   std::atomic<base::Duration::rep> pause_{0};
   std::atomic<unsigned> not_connected_{0};
   std::atomic<unsigned> connection_number_{0};
+  std::atomic<const model::ServerProfile*> profile_{nullptr};
+  Governor& governor_;
   mutable base::Mutex mutex_;
   std::string server_ GUARDED_BY(mutex_);
   std::vector<std::string> capabilities_ GUARDED_BY(mutex_);

@@ -88,7 +88,8 @@ bool ReadSample(Connection& connection, const std::string& inbox, const model::F
                                       sample.uid, sample.estimate.value_or(0));
       return false;
     }
-    if (connection.broken() || (error.kind() != ErrorKind::kUnfetchable && error.kind() != ErrorKind::kServer)) throw;
+    if (connection.broken() || (!model::ConcernsMessageAlone(error.kind()) && error.kind() != ErrorKind::kServer))
+      throw;
     sample.problem = error.what();
   }
   return true;
@@ -169,7 +170,7 @@ void Probe(const ConnectionContext& context, LoginTrace& trace, ProbeReport& rep
   const std::unique_ptr<Connection> connection = OpenWithVerdict(context, trace, report);
   report.capabilities = connection->capabilities();
   report.server = connection->server();
-  report.exchange = connection->IsMicrosoftExchange();
+  report.exchange = connection->profile().name == "exchange";
   trace.layer = Layer::kFolders;
   const std::vector<model::FolderInfo> folders = connection->ListFolders({});
   report.folders = folders.size();
@@ -204,7 +205,9 @@ Trouble TroubleOf(const LoginTrace& trace, const Error& error, bool with_token) 
 
 ProbeReport ProbeMailbox(const ImapOptions& options, const ImapEnvironment& environment, const base::WakeEvent& wake) {
   ProbeReport report;
-  MailboxState mailbox(environment.clock.Now());
+  // A check is nobody's mount: it asks the server, whatever that has asked for.
+  Governor governor(environment.clock, environment.random, Governor::Memory(), nullptr);
+  MailboxState mailbox(environment.clock.Now(), governor);
   Signals signals;
   signals.stop = wake.Share();
   LoginTrace trace;

@@ -84,7 +84,7 @@ bool RefreshCommand::Unchanged() const {
 
 bool RefreshCommand::ListTail() {
   if (request_.full || memory_.avoid_tail || known_.empty() || request_.last.uid_validity != state_.uid_validity ||
-      state_.exists < known_.size() || state_.exists - known_.size() > connection_.context().options.header_batch) {
+      state_.exists < known_.size() || state_.exists - known_.size() > connection_.header_batch()) {
     return false;
   }
   // What a refresh that broke off has left may have gaps.
@@ -197,7 +197,7 @@ void RefreshCommand::Compare(const std::vector<FolderListing::Message>& listing)
 }
 
 void RefreshCommand::AddMessages(const std::vector<FolderListing::Message>& fresh) {
-  const size_t batch_size = std::max<size_t>(1, connection_.context().options.header_batch);
+  const size_t batch_size = std::max<size_t>(1, connection_.header_batch());
   const std::span<const FolderListing::Message> all(fresh);
   to_add_ = all.size();
   for (size_t start = 0; start < all.size();) {
@@ -247,7 +247,7 @@ void RefreshCommand::AddBatch(std::span<const FolderListing::Message> batch) {
 }
 
 void RefreshCommand::Gather(Uids uids, FetchedItems& items) {
-  const size_t max_octets = connection_.context().options.max_command_octets;
+  const size_t max_octets = connection_.max_command_octets();
   const size_t room = max_octets > 2 * kCommandOverhead ? max_octets - kCommandOverhead : kCommandOverhead;
   memory_.in_flight.assign(uids.begin(), uids.end());
   bool refused = false;
@@ -331,8 +331,7 @@ void RefreshCommand::AddIncomplete(const std::vector<FolderListing::Message>& si
 FetchedItems RefreshCommand::FetchDates(Uids uids) {
   FetchedItems items;
   memory_.avoid_dates = true;
-  for (const std::string& set :
-       imap::FormatUidSets(uids, connection_.context().options.max_command_octets / 2 + kCommandOverhead)) {
+  for (const std::string& set : imap::FormatUidSets(uids, connection_.max_command_octets() / 2 + kCommandOverhead)) {
     Request request;
     request.name = "UID FETCH";
     request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH").Raw(set).Raw(kDateItems).Finish();

@@ -75,15 +75,29 @@ void Worker::Connect() {
     return;
   }
   LoginTrace trace;
+  trace.turn = fetcher_.governor().turns().Acquire(environment.clock, deadline, not_needed);
+  if (trace.turn == nullptr) {
+    place_.reset();
+    if (!not_needed()) {
+      fetcher_.OnNoPlace(
+          *this,
+          Error(ErrorKind::kTimeout, base::Format("{}: other mailboxes of the account are being connected, which takes "
+                                                  "too long",
+                                                  options.name)));
+    }
+    return;
+  }
   try {
     connection_ = OpenConnection(context_, trace);
   } catch (...) {
     place_.reset();
-    fetcher_.OnConnectFailed(*this, base::CurrentError().WithContext(options.name));
+    trace.turn.reset();
+    fetcher_.OnConnectFailed(*this, base::CurrentError().WithContext(options.name), trace);
     return;
   }
   base::LogInfo("{}: connected to {} ({})", options.name, options.endpoint.host,
                 trace.mechanism.empty() ? "no login needed" : trace.mechanism);
+  fetcher_.governor().SetDailyLimit(options.profile.daily_octets.value_or(connection_->profile().daily_octets));
   connected_at_ = last_job_ = last_command_ = Now();
   idle_refused_ = served_ = false;
   const base::MonoTime expires = connection_->token_expires();

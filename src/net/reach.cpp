@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -16,6 +15,7 @@
 #include "connect_setup.h"
 #include "curl_handle.h"
 #include "mailboxfs/base/encoding.h"
+#include "mailboxfs/base/held_signals.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/base/mutex.h"
 
@@ -176,22 +176,6 @@ std::vector<std::string> LookUp(const std::string& host) {
   return addresses;
 }
 
-// While it lives, this thread takes no signals, and threads that it starts never do.
-class BlockedSignals {
- public:
-  BlockedSignals() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 // The resolver cannot be interrupted: it is left to itself when it takes too long.
 std::vector<std::string> Addresses(const std::string& host, const base::Deadline& deadline,
                                    const base::WakeEvent& wake) {
@@ -211,7 +195,7 @@ std::vector<std::string> Addresses(const std::string& host, const base::Deadline
   };
   {
     // It can outlive this call; a signal that it took would pass by whoever holds signals back for a while.
-    const BlockedSignals inherited;
+    const base::HeldSignals inherited;
     std::thread(look_up).detach();
   }
   const base::Clock& clock = base::Clock::System();

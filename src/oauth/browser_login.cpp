@@ -3,9 +3,9 @@
 
 #include "crypto.h"
 #include "finish_login.h"
-#include "held_signals.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
+#include "mailboxfs/base/held_signals.h"
 #include "mailboxfs/oauth/login.h"
 #include "oauth_client.h"
 #include "redirect_listener.h"
@@ -63,7 +63,7 @@ AccessToken LogInWithBrowser(const InteractiveLogin& login, net::HttpClient& htt
   form.fields.emplace_back("redirect_uri", redirect_uri);
   form.secrets.emplace_back("code", &code);
   form.secrets.emplace_back("code_verifier", &verifier);
-  const HeldSignals held;  // A code serves once.
+  const base::HeldSignals held;  // A code serves once.
   TokenAnswer answer = client.AskForToken(form, base::Deadline::After(clock, kMaxExchange), wake);
   return FinishLogin(login, client, std::move(answer), clock, wake);
 }

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "finish_login.h"
-#include "held_signals.h"
 #include "json_members.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
+#include "mailboxfs/base/held_signals.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/oauth/login.h"
 #include "oauth_client.h"
@@ -75,7 +75,7 @@ class DevicePoll {
       : client_(client), code_(code), expires_(expires), clock_(clock), interval_(code.interval) {}
 
   // `held` lives when there is an answer, until it is stored.
-  TokenAnswer Run(LoginDisplay& display, const base::WakeEvent& wake, std::optional<HeldSignals>& held) {
+  TokenAnswer Run(LoginDisplay& display, const base::WakeEvent& wake, std::optional<base::HeldSignals>& held) {
     for (;;) {
       const base::MonoTime now = clock_.Now();
       const base::MonoTime next = now + std::max(interval_, pause_);
@@ -152,7 +152,7 @@ AccessToken LogInWithDeviceCode(const InteractiveLogin& login, net::HttpClient& 
   const DeviceCode code =
       ParseDeviceCode(std::move(std::get<json::Value>(answer.outcome)), client.authority().device_endpoint);
   display.ShowDeviceCode(code.address, code.user_code, code.message, code.lifetime);
-  std::optional<HeldSignals> held;
+  std::optional<base::HeldSignals> held;
   TokenAnswer token = DevicePoll(client, code, begun + code.lifetime, clock).Run(display, wake, held);
   return FinishLogin(login, client, std::move(token), clock, wake);
 }

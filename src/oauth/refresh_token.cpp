@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "crypto.h"
-#include "held_signals.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
+#include "mailboxfs/base/held_signals.h"
 #include "mailboxfs/base/log.h"
 
 namespace mailboxfs::oauth {
@@ -61,7 +61,7 @@ TokenAnswer RefreshTokenRequest::Ask(const base::Deadline& deadline, const base:
   form.secrets.emplace_back("refresh_token", &login->refresh_token);
   form.advise = [this](const TokenRefusal& refusal) { return Advise(refusal); };
   // Whoever asks may leave, and be interrupted, but not before the new refresh token is safe.
-  const HeldSignals held;
+  const base::HeldSignals held;
   const base::WakeEvent never;
   const base::Deadline patient = base::Deadline::At(std::max(deadline.when(), clock_.Now() + kLeastPatience));
   TokenAnswer answer = client_.AskForToken(form, patient, never);

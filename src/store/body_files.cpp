@@ -29,12 +29,11 @@ constexpr uint64_t kDirectories = 256;
 
 std::string HashDirectory(uint64_t number) { return base::Format("{:02x}", number % kDirectories); }
 
-std::optional<uint64_t> ParseFileName(const std::string& name) {
-  uint64_t ino = 0;
-  const auto result = std::from_chars(name.data(), name.data() + name.size(), ino, 16);
-  const bool whole = result.ec == std::errc() && result.ptr == name.data() + name.size();
-  if (!whole || name != base::Format("{:016x}", ino)) return std::nullopt;
-  return ino;
+std::optional<uint64_t> ParseHexadecimal(const std::string& text) {
+  uint64_t value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  const bool whole = result.ec == std::errc() && result.ptr == text.data() + text.size();
+  return whole ? std::optional(value) : std::nullopt;
 }
 
 // Names of a directory's entries; empty if it does not exist.
@@ -84,6 +83,18 @@ uint64_t DiskBytes(const struct stat& status) {
   return std::max(length, static_cast<uint64_t>(status.st_blocks) * kBlockBytes);
 }
 
+std::optional<uint64_t> BodyFiles::ParseDirectoryName(const std::string& name) {
+  const std::optional<uint64_t> number = ParseHexadecimal(name);
+  return number && name == HashDirectory(*number) ? number : std::nullopt;
+}
+
+std::optional<uint64_t> BodyFiles::ParseFileName(const std::string& name, uint64_t number) {
+  const std::optional<uint64_t> ino = ParseHexadecimal(name);
+  return ino && name == base::Format("{:016x}", *ino) && *ino % kDirectories == number ? ino : std::nullopt;
+}
+
+std::string BodyFiles::IndexIdIn(const std::string& root) { return ReadSmallFile(root + "/index-id"); }
+
 BodyFiles::BodyFiles(std::string directory, const std::string& index_id)
     : root_(std::move(directory) + "/v1"), index_(IndexDigest(index_id)) {
   MakePrivateDirectory(root_);
@@ -98,7 +109,7 @@ void BodyFiles::RemoveTemporaryFiles() const {
 
 void BodyFiles::AdoptIndex(const std::string& index_id) {
   const std::string path = root_ + "/index-id";
-  if (ReadSmallFile(path) == index_id) return;
+  if (IndexIdIn(root_) == index_id) return;
   emptied_ = true;
   uint64_t removed = 0;
   for (const CacheLedger::Entry& entry : Scan()) {
@@ -163,10 +174,10 @@ std::vector<CacheLedger::Entry> BodyFiles::Scan() const {
     const std::string directory = root_ + "/" + HashDirectory(number);
     for (const std::string& name : NamesIn(directory)) {
       const std::string path = directory + "/" + name;
-      const std::optional<uint64_t> ino = ParseFileName(name);
+      const std::optional<uint64_t> ino = ParseFileName(name, number);
       struct stat status {};
       if (::lstat(path.c_str(), &status) != 0) continue;
-      if (!ino || *ino % kDirectories != number || static_cast<uint64_t>(status.st_size) < kFooterBytes) {
+      if (!ino || static_cast<uint64_t>(status.st_size) < kFooterBytes) {
         ::unlink(path.c_str());
         continue;
       }

@@ -21,6 +21,12 @@ class BodyFiles {
   // index. Throws Error: kDisk, kDiskFull, kConfig.
   BodyFiles(std::string directory, const std::string& index_id);
 
+  // What the names there mean; nullopt: nothing that is ours. A file's is right in the directory `number` only.
+  static std::optional<uint64_t> ParseDirectoryName(const std::string& name);
+  static std::optional<uint64_t> ParseFileName(const std::string& name, uint64_t number);
+  // Of the index whose bodies are below `root` (DIRECTORY/v1); empty if there is none.
+  static std::string IndexIdIn(const std::string& root);
+
   // The bodies of another index have been removed just now.
   bool emptied() const { return emptied_; }
   std::string PathOf(uint64_t ino) const;

@@ -103,6 +103,13 @@ std::vector<CacheLedger::Entry> CacheLedger::Oldest(size_t limit, uint64_t excep
   return entries;
 }
 
+std::vector<CacheLedger::Entry> CacheLedger::All() {
+  std::vector<Entry> entries;
+  auto rows = database_.Prepare("SELECT ino, bytes FROM bodies");
+  while (rows.Step()) entries.push_back({rows.As<uint64_t>(0), rows.As<uint64_t>(1)});
+  return entries;
+}
+
 void CacheLedger::Flush() {
   if (unwritten_uses_.empty()) return;
   Transaction transaction(database_);

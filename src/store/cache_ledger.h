@@ -31,6 +31,9 @@ class CacheLedger {
   void Remove(uint64_t ino);
   // The least recently used, at most `limit`, without the two given.
   std::vector<Entry> Oldest(size_t limit, uint64_t except, uint64_t except_too);
+  std::vector<Entry> All();
+  // What SQLite says of the database: "ok", or what is wrong.
+  std::string Verdict() { return database_.QueryText("PRAGMA integrity_check(1)"); }
   // Writes the uses down.
   void Flush();
 

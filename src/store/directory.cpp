@@ -51,20 +51,22 @@ void MakePrivateDirectory(const std::string& path) {
   }
 }
 
-DirectoryLock::DirectoryLock(const std::string& directory, const std::string& file_name) {
+DirectoryLock::DirectoryLock(const std::string& directory, const std::string& file_name, LockFor purpose) {
   const std::string path = directory + "/" + file_name;
+  if (purpose == LockFor::kLook) {
+    fd_ = base::UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd_ && errno == ENOENT) return;
+    if (!fd_) throw base::ErrnoError(ErrorKind::kDisk, "cannot open " + path, errno);
+    Lock(directory, path);
+    unclean_ = SizeOf(path) != 0;
+    return;
+  }
   fd_ = base::UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   const bool created = static_cast<bool>(fd_);
   if (!created) fd_ = base::UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd_) throw base::ErrnoError(ErrorKind::kDisk, "cannot open " + path, errno);
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) throw base::ErrnoError(ErrorKind::kDisk, "cannot lock " + path, errno);
-    throw Error(ErrorKind::kConfig,
-                base::Format("another mailboxfs uses {}; unmount it first (pid {})", directory, HolderOf(fd_.get())));
-  }
-  struct stat status {};
-  if (::fstat(fd_.get(), &status) != 0) throw base::ErrnoError(ErrorKind::kDisk, "cannot use " + path, errno);
-  unclean_ = created || status.st_size != 0;
+  Lock(directory, path);
+  unclean_ = created || SizeOf(path) != 0;
   // Truncation to a hole works on a full disk too; the number is for people only.
   if (::ftruncate(fd_.get(), 0) != 0 || ::ftruncate(fd_.get(), kLockFileSize) != 0) {
     throw base::ErrnoError(ErrorKind::kDisk, "cannot write " + path, errno);
@@ -75,6 +77,19 @@ DirectoryLock::DirectoryLock(const std::string& directory, const std::string& fi
   }
   // Must be on disk before any file is changed: after a power failure it is what tells.
   if (::fsync(fd_.get()) != 0) base::LogWarning("cannot sync {}", path);
+}
+
+void DirectoryLock::Lock(const std::string& directory, const std::string& path) const {
+  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return;
+  if (errno != EWOULDBLOCK) throw base::ErrnoError(ErrorKind::kDisk, "cannot lock " + path, errno);
+  throw Error(ErrorKind::kConfig,
+              base::Format("another mailboxfs uses {}; unmount it first (pid {})", directory, HolderOf(fd_.get())));
+}
+
+off_t DirectoryLock::SizeOf(const std::string& path) const {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) throw base::ErrnoError(ErrorKind::kDisk, "cannot use " + path, errno);
+  return status.st_size;
 }
 
 void DirectoryLock::MarkClean() {

@@ -319,4 +319,9 @@ bool SqliteIndex::SetExactSize(Ino message, uint64_t size) {
   return changed;
 }
 
+void SqliteIndex::DoubtSize(Ino message) {
+  base::MutexLock lock(write_mutex_);
+  writer_->Prepare("UPDATE nodes SET size_exact = 0 WHERE ino = ? AND kind = 2").Bind(message).Run();
+}
+
 }  // namespace mailboxfs::store

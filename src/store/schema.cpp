@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "index_fsck.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
 #include "mailboxfs/base/log.h"
@@ -20,7 +21,6 @@ using base::ErrorKind;
 
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
 constexpr int64_t kApplicationId = 0x6d626678;  // "mbfx"
 constexpr size_t kIdBytes = 16;
 constexpr double kMegabyte = 1e6;
@@ -42,7 +42,7 @@ constexpr const char* kConnectionPragmas = R"sql(
 //   size as the server first estimated it, and the header. Empty if it is incomplete.
 // tag: tells the row from another one that has, or had, its number in a copy of this database.
 // complete: 0 if the server told nothing of the message but its UID.
-constexpr const char* kSchema = R"sql(
+constexpr const char* kVersion1 = R"sql(
   CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE nodes(
     ino INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -87,6 +87,24 @@ constexpr const char* kSchema = R"sql(
     PRIMARY KEY(folder, match_key, uid, ino)) WITHOUT ROWID;
 )sql";
 
+// outcomes: of messages whose bodies cannot be had (Outcome).
+constexpr const char* kVersion2 = R"sql(
+  CREATE TABLE outcomes(
+    ino INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    failed_at INTEGER NOT NULL,
+    retry_at INTEGER NOT NULL,
+    error TEXT NOT NULL);
+  CREATE TRIGGER nodes_outcome AFTER DELETE ON nodes BEGIN
+    DELETE FROM outcomes WHERE ino = old.ino;
+  END;
+)sql";
+
+// Each leads from the version before it to its own.
+constexpr std::array<const char*, 2> kVersions = {kVersion1, kVersion2};
+constexpr int64_t kSchemaVersion = kVersions.size();
+
 std::string RandomId() {
   std::array<char, kIdBytes> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
@@ -95,14 +113,20 @@ std::string RandomId() {
   return base::HexEncode({bytes.data(), bytes.size()});
 }
 
+void Upgrade(Database& database, int64_t from) {
+  for (int64_t version = from; version < kSchemaVersion; ++version) {
+    database.Execute(kVersions.at(static_cast<size_t>(version)));
+  }
+  database.Execute(base::Format("PRAGMA user_version = {}", kSchemaVersion).c_str());
+}
+
 void CreateSchema(Database& database) {
   Transaction transaction(database);
-  database.Execute(kSchema);
+  Upgrade(database, 0);
   database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES('nodes', ?)").Bind(kReservedInos).Run();
   const std::string id = RandomId();
   database.Prepare("INSERT INTO meta(key, value) VALUES('id', ?)").Bind(id).Run();
   database.Execute(base::Format("PRAGMA application_id = {}", kApplicationId).c_str());
-  database.Execute(base::Format("PRAGMA user_version = {}", kSchemaVersion).c_str());
   transaction.Commit();
 }
 
@@ -117,11 +141,12 @@ void CheckSound(Database& database) {
   }
 }
 
-OpenedIndex OpenChecked(const std::string& path, bool check) {
-  auto database = std::make_unique<Database>(path);
-  const int64_t version = database->QueryInt("PRAGMA user_version");
-  const int64_t application = database->QueryInt("PRAGMA application_id");
-  const bool empty = database->QueryInt("SELECT count(*) FROM sqlite_schema") == 0;
+// True: there is nothing in it yet.
+bool RefuseForeign(Database& database) {
+  const int64_t version = database.QueryInt("PRAGMA user_version");
+  const int64_t application = database.QueryInt("PRAGMA application_id");
+  const bool empty = database.QueryInt("SELECT count(*) FROM sqlite_schema") == 0;
+  const std::string& path = database.path();
   if (application != kApplicationId && !empty) {
     throw Error(ErrorKind::kConfig, base::Format("{} is a database of another program; use another directory", path));
   }
@@ -132,11 +157,24 @@ OpenedIndex OpenChecked(const std::string& path, bool check) {
                      "mailboxfs, or another state directory",
                      path, version, kSchemaVersion));
   }
+  return empty;
+}
+
+OpenedIndex OpenChecked(const std::string& path, bool check) {
+  auto database = std::make_unique<Database>(path);
+  const bool empty = RefuseForeign(*database);
   database->Execute(kConnectionPragmas);
   if (empty) {
     CreateSchema(*database);
   } else if (check) {
     CheckSound(*database);
+    MendIndexRows(*database);
+  }
+  if (const int64_t version = database->QueryInt("PRAGMA user_version"); version < kSchemaVersion) {
+    Transaction transaction(*database);
+    Upgrade(*database, version);
+    transaction.Commit();
+    base::LogInfo("the index {} was brought from version {} to {}", path, version, kSchemaVersion);
   }
   return {std::move(database), check && !empty};
 }
@@ -146,7 +184,9 @@ bool Exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-void MoveAside(const std::string& path, const Error& reason) {
+}  // namespace
+
+std::string MoveIndexAside(const std::string& path) {
   unsigned number = 1;
   while (Exists(base::Format("{}.corrupt-{}", path, number))) ++number;
   const std::string target = base::Format("{}.corrupt-{}", path, number);
@@ -157,21 +197,24 @@ void MoveAside(const std::string& path, const Error& reason) {
   if (Exists(path + "-wal") && std::rename((path + "-wal").c_str(), (target + "-wal").c_str()) != 0) {
     throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {}-wal aside", path), errno);
   }
-  base::LogError(
-      "The index is damaged ({}). It was moved to {} and a new one is made: every folder will be listed again and "
-      "every "
-      "message gets a new inode number. Check the disk.",
-      reason.what(), target);
+  return target;
 }
 
-}  // namespace
+std::unique_ptr<Database> OpenIndexToCheck(const std::string& path) {
+  auto database = std::make_unique<Database>(path);
+  if (RefuseForeign(*database)) return nullptr;
+  return database;
+}
 
 OpenedIndex OpenIndexDatabase(const std::string& path, bool check) {
   try {
     return OpenChecked(path, check);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kCorrupt) throw;
-    MoveAside(path, error);
+    base::LogError(
+        "The index is damaged ({}). It was moved to {} and a new one is made: every folder will be listed again and "
+        "every message gets a new inode number. Check the disk.",
+        error.what(), MoveIndexAside(path));
   }
   return OpenChecked(path, false);
 }

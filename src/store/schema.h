@@ -17,6 +17,13 @@ struct OpenedIndex {
 // Throws Error: kConfig if a newer version or somebody else made the file; kDisk, kDiskFull.
 OpenedIndex OpenIndexDatabase(const std::string& path, bool check);
 
+// For fsck: opens the database that there is, as it is; null if there is nothing in it yet. Throws Error: kCorrupt if
+// it is no database, kConfig as above, kDisk.
+std::unique_ptr<Database> OpenIndexToCheck(const std::string& path);
+
+// Moves a damaged database and its log out of the way; returns where to. Throws kDisk.
+std::string MoveIndexAside(const std::string& path);
+
 // One more connection to the same file, that cannot write.
 std::unique_ptr<Database> OpenIndexReader(const std::string& path);
 

@@ -17,6 +17,7 @@ using base::ErrorKind;
 namespace {
 
 constexpr int kBusyTimeoutMillis = 10'000;
+constexpr int kStepsBetweenQuestions = 10'000;
 // Keeps other processes out, and so the index of the WAL in memory: its file would have to be made
 // at each opening, which a full disk prevents.
 constexpr const char* kVfs = "unix-excl";
@@ -25,7 +26,10 @@ ErrorKind KindOf(int code, int system_errno) {
   switch (code & 0xff) {
     case SQLITE_FULL: return ErrorKind::kDiskFull;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return ErrorKind::kCorrupt;
+    case SQLITE_NOTADB:
+    // We ask before we add: an index disagrees with its table.
+    case SQLITE_CONSTRAINT: return ErrorKind::kCorrupt;
+    case SQLITE_INTERRUPT: return ErrorKind::kCancelled;
     case SQLITE_IOERR:
       // Syncing and truncating report a full disk as a plain I/O error.
       return system_errno == ENOSPC || system_errno == EDQUOT ? ErrorKind::kDiskFull : ErrorKind::kDisk;
@@ -64,7 +68,10 @@ Database::Database(const std::string& path) : path_(path) {
 Database::~Database() = default;
 
 void Database::Fail(int code) {
-  const int system_errno = handle_ ? sqlite3_system_errno(handle_.get()) : 0;
+  const int last_errno = errno;
+  int system_errno = handle_ ? sqlite3_system_errno(handle_.get()) : 0;
+  // It is not noted when the commit fails that a statement ends with.
+  if (system_errno == 0) system_errno = last_errno;
   const ErrorKind kind = KindOf(code, system_errno);
   if (kind == ErrorKind::kCorrupt) damaged_ = true;
   const char* message = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code);
@@ -104,6 +111,18 @@ std::string Database::QueryText(std::string_view sql) {
 
 uint64_t Database::Changes() const { return static_cast<uint64_t>(sqlite3_changes64(handle_.get())); }
 int64_t Database::LastInsertId() const { return sqlite3_last_insert_rowid(handle_.get()); }
+
+void Database::StopWhen(std::function<bool()> stop) {
+  stop_ = std::move(stop);
+  sqlite3_progress_handler(handle_.get(), kStepsBetweenQuestions, stop_ ? &AskStop : nullptr, this);
+}
+
+int Database::AskStop(void* database) { return static_cast<Database*>(database)->stop_() ? 1 : 0; }
+
+void Database::KeepLog() {
+  const int code = sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (code != SQLITE_OK) Fail(code);
+}
 
 Statement::~Statement() {
   if (prepared_ == nullptr) return;

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,7 +19,8 @@ namespace mailboxfs::store {
 class Statement;
 
 // An SQLite connection; closes it. Several to one file in this process, none in another process. Keeps every statement
-// it ever prepared. Thread-bound. Throws Error: kDiskFull, kCorrupt (also "not a database"), else kDisk.
+// it ever prepared. Thread-bound. Throws Error: kDiskFull, kCorrupt (also "not a database"), kCancelled (see
+// StopWhen), else kDisk.
 class Database {
  public:
   // Opens or creates the file at `path` (0600), or a database in memory if it is ":memory:".
@@ -38,6 +40,10 @@ class Database {
   // Rows that the last INSERT, UPDATE or DELETE changed.
   uint64_t Changes() const;
   int64_t LastInsertId() const;
+  // While statements run, `stop` is asked now and then; if it says true they fail with kCancelled.
+  void StopWhen(std::function<bool()> stop);
+  // The log stays as it is when the last connection is closed.
+  void KeepLog();
 
   const std::string& path() const { return path_; }
   // An operation has failed because the file is damaged.
@@ -58,10 +64,12 @@ class Database {
   };
 
   [[noreturn]] void Fail(int code);
+  static int AskStop(void* database);
 
   std::string path_;
   std::unique_ptr<sqlite3, Closer> handle_;
   std::map<std::string, Prepared, std::less<>> prepared_;
+  std::function<bool()> stop_;
   bool damaged_ = false;
 };
 

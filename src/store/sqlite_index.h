@@ -17,7 +17,7 @@ namespace mailboxfs::store {
 
 // The Index: one connection that writes, under a mutex, and a few that read. A method that
 // reads is one statement, so it needs no transaction. Split over index.cpp (life and reading),
-// index_folders.cpp (mailboxes and folders) and index_messages.cpp.
+// index_folders.cpp (mailboxes and folders), index_messages.cpp and index_outcomes.cpp.
 class SqliteIndex : public Index {
  public:
   explicit SqliteIndex(const std::string& directory);
@@ -39,6 +39,8 @@ class SqliteIndex : public Index {
   std::vector<model::Uid> Uids(Ino folder) override;
   std::vector<model::Uid> IncompleteUids(Ino folder) override;
   uint64_t CountMessages() override;
+  std::optional<Outcome> GetOutcome(Ino message) override;
+  std::vector<FailedMessage> FailedMessages(Ino mailbox, size_t limit, uint64_t* count) override;
 
   Ino EnsureMailbox(std::string_view key, std::string_view name, int64_t now) override;
   std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) override;
@@ -50,7 +52,14 @@ class SqliteIndex : public Index {
   std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned, int64_t now) override;
   std::optional<Removed> RemoveMessage(Ino message, int64_t now) override;
 
+  std::string GetNote(const std::string& key) override;
+  void SetNote(const std::string& key, const std::string& text) override;
+
   bool SetExactSize(Ino message, uint64_t size) override;
+  void DoubtSize(Ino message) override;
+
+  void SetOutcome(Ino message, const Outcome& outcome) override;
+  void ClearOutcome(Ino message) override;
 
  private:
   // Before rows are added to `nodes`: see last_lost_ino_.

@@ -4,7 +4,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "mailboxfs/base/mutex.h"
 #include "mailboxfs/tree/tree.h"
 
 namespace mailboxfs::tree {
@@ -17,6 +20,23 @@ struct MailboxState {
   std::shared_ptr<model::MailSource> source;
   // A failure was logged as a warning and nothing has succeeded since.
   std::atomic<bool> outage{false};
+
+  // Paths of the folders that the last list of folders had and that are not shown.
+  std::vector<std::string> hidden() const {
+    base::MutexLock lock(mutex_);
+    return hidden_;
+  }
+  // True: they are others than before.
+  bool SetHidden(std::vector<std::string> paths) {
+    base::MutexLock lock(mutex_);
+    const bool changed = hidden_ != paths;
+    hidden_ = std::move(paths);
+    return changed;
+  }
+
+ private:
+  mutable base::Mutex mutex_;
+  std::vector<std::string> hidden_ GUARDED_BY(mutex_);
 };
 
 // What all parts of the tree share: borrowed things and what never changes after Make, so

@@ -317,7 +317,11 @@ void Download::End(std::shared_ptr<store::BodyFile> body, const base::Status& er
       partial_ = nullptr;
     }
   }
-  if (error) hooks.failed(*error);
+  if (error) {
+    hooks.failed(*error);
+  } else {
+    hooks.succeeded();
+  }
   for (const std::shared_ptr<Waiter>& waiter : openers) waiter->Finish(error);
   for (const Reader& reader : readers) reader.waiter->Finish(error);
   hooks.ended();

@@ -25,6 +25,7 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   // Who keeps the downloads. Each is called at most once per start.
   struct Hooks {
     std::function<void(const base::Error&)> failed;  // Before the waiters are told.
+    std::function<void()> succeeded;                 // The same: the body is complete.
     std::function<void()> ended;                     // After the waiters were told.
   };
 

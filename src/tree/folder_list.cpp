@@ -35,7 +35,7 @@ class Planner {
  public:
   std::vector<store::NewFolder> Plan(std::span<const model::FolderInfo> listed) {
     for (const model::FolderInfo& info : listed) {
-      if (info.id.empty()) continue;
+      if (info.id.empty() || info.hidden) continue;
       if (info.unlisted) {
         folders_.emplace(info.id, store::NewFolder{.id = info.id, .unlisted = true});
         continue;
@@ -45,7 +45,7 @@ class Planner {
       folders_.emplace(info.id, std::move(folder));
     }
     for (const model::FolderInfo& info : listed) {
-      if (!info.unlisted) AddMissingParents(info);
+      if (!info.unlisted && !info.hidden) AddMissingParents(info);
     }
     std::vector<store::NewFolder> result;
     for (auto& [id, folder] : folders_) result.push_back(std::move(folder));
@@ -87,6 +87,20 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<std::string> HiddenPaths(std::span<const model::FolderInfo> listed) {
+  std::vector<std::string> paths;
+  for (const model::FolderInfo& info : listed) {
+    if (!info.hidden) continue;
+    std::string path;
+    for (const model::FolderInfo::Component& part : info.path) {
+      path += (path.empty() ? "" : "/") + EscapeFolderName(part.text, part.raw);
+    }
+    paths.push_back(std::move(path));
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
 
 std::vector<store::NewFolder> PlanFolders(std::span<const model::FolderInfo> listed) { return Planner().Plan(listed); }
 

@@ -17,7 +17,8 @@ Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> 
     : context_(std::move(context)),
       refresher_(std::move(refresher)),
       open_(std::make_shared<OpenTable>()),
-      sizes_(std::move(sizes)) {}
+      sizes_(std::move(sizes)),
+      outcomes_(std::make_shared<Outcomes>(context_)) {}
 
 std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folder& folder,
                                      const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,
@@ -28,6 +29,10 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
   }
   if (fetch == Fetch::kAtRead && node.size_exact && !IsDownloading(node.ino) && !open_->FindLive(node.ino).download) {
     callback(Answer(std::make_shared<OpenBody>(open_, ToAttributes(node)), false));
+    return nullptr;
+  }
+  if (const base::Status known = IsDownloading(node.ino) ? std::nullopt : outcomes_->Known(node)) {
+    callback(*known);
     return nullptr;
   }
   if (folder.listed.uid_validity == 0 || node.uid == 0) {
@@ -120,6 +125,7 @@ Messages::Running Messages::FindOrCreate(const store::Node& node, const std::sha
   hooks.failed = [weak, node, mailbox](const base::Error& error) {
     if (const auto self = weak.lock()) self->OnFailure(node, mailbox, error);
   };
+  hooks.succeeded = [outcomes = outcomes_, ino = node.ino] { outcomes->OnSuccess(ino); };
   hooks.ended = [weak, ino = node.ino, start = running.start] {
     if (const auto self = weak.lock()) self->Forget(ino, start);
   };
@@ -153,6 +159,7 @@ void Messages::OnFailure(const store::Node& node, const std::shared_ptr<MailboxS
                          const base::Error& error) {
   if (error.kind() == ErrorKind::kCancelled) return;
   base::LogDebug("{}: {}: {}", mailbox->name, node.name, error.what());
+  outcomes_->OnFailure(node, *mailbox, error);
   if (error.kind() == ErrorKind::kStale) {
     refresher_->MarkStale(node.parent);
     refresher_->StartInBackground({mailbox, node.parent, false});

@@ -9,6 +9,7 @@
 #include "exact_sizes.h"
 #include "mailboxfs/base/mutex.h"
 #include "open_messages.h"
+#include "outcomes.h"
 #include "refresh.h"
 
 namespace mailboxfs::tree {
@@ -73,6 +74,7 @@ class Messages : public std::enable_shared_from_this<Messages> {
   const std::shared_ptr<Refresher> refresher_;
   const std::shared_ptr<OpenTable> open_;
   const std::shared_ptr<ExactSizes> sizes_;
+  const std::shared_ptr<Outcomes> outcomes_;
   base::Mutex mutex_;
   std::map<Ino, Running> downloads_ GUARDED_BY(mutex_);
   uint64_t last_start_ GUARDED_BY(mutex_) = 0;

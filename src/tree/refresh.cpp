@@ -211,6 +211,13 @@ void Refresher::StoreFolders(const RefreshTarget& target, const std::vector<mode
       context_->index.ReplaceFolders(target.ino, folders, context_->WallSeconds());
   NotifyRemoved(*context_, removed);
   context_->notifier.AttributesChanged(target.ino);
+  const std::vector<std::string> hidden = HiddenPaths(listed);
+  if (target.mailbox->SetHidden(hidden) && !hidden.empty()) {
+    base::LogInfo(
+        "{}: {} not shown, because they hold no mail or by the configuration: 'mailboxfs status' names them, "
+        "\"folders\": {{ \"include\": [...] }} shows them",
+        target.mailbox->name, base::CountOf(hidden.size(), "folder"));
+  }
 }
 
 std::shared_ptr<model::Task> Refresher::StartListing(const JobPtr& job, model::Priority priority) {

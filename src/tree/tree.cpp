@@ -10,6 +10,7 @@
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/base/mutex.h"
 #include "messages.h"
+#include "outcomes.h"
 #include "refresh.h"
 #include "status.h"
 
@@ -29,6 +30,14 @@ base::Error OtherBody(Context& context, const OpenBody& open, uint64_t size) {
   return {ErrorKind::kStale, base::Format("inode {}: the server sends a different body now ({} bytes, {} before); "
                                           "open the file again",
                                           open.ino(), size, open.size())};
+}
+
+void DoubtSize(Context& context, Ino message) {
+  try {
+    context.index.DoubtSize(message);
+  } catch (const base::Error& error) {
+    base::LogDebug("inode {}: {}", message, error.what());
+  }
 }
 
 class TreeImpl final : public Tree {
@@ -126,6 +135,10 @@ std::optional<std::string> TreeImpl::GetXattr(Ino ino, std::string_view name) {
   name.remove_prefix(kXattrPrefix.size());
   if (name == "uid") return std::to_string(node->uid);
   if (name == "size_exact") return node->size_exact ? "1" : "0";
+  if (name == "error") {
+    const std::optional<store::Outcome> outcome = context_->index.GetOutcome(ino);
+    return outcome ? std::optional(base::Format("{}: {}", OutcomeName(outcome->kind), outcome->error)) : std::nullopt;
+  }
   if (name == "cached") return context_->cache.Contains({ino, node->tag}) ? "1" : "0";
   if (name != "flags" && name != "message_id") return std::nullopt;
   std::optional<store::MessageDetails> details = context_->index.Details(ino);
@@ -213,6 +226,8 @@ std::shared_ptr<Wait> TreeImpl::ReadUnread(const std::shared_ptr<OpenBody>& mess
     }
     auto fetched = std::static_pointer_cast<OpenBody>(result.value().message);
     if (fetched->size() != message->size()) {
+      // Unless that one is complete, the next fetch can have a third size, and no open would ever be of use.
+      if (!fetched->body()) DoubtSize(*context, message->ino());
       answer(OtherBody(*context, *message, fetched->size()));
       return;
     }

@@ -176,6 +176,22 @@ TEST_F(RunTest, TokensForEachMailboxAreCheckedThere) {
             2);
 }
 
+// What opens none of them need not be the same for all: each token may be another application's.
+TEST_F(RunTest, TokensForEachMailboxAreNoReasonToAddTheApplication) {
+  account.auth.method = config::AuthMethod::kTokenCommand;
+  account.auth.command = {"pizauth", "show", "{mailbox}"};
+  account.mailboxes = {{"ada@example.org", "ada"}, {"bob@example.org", "bob"}};
+  RefuseLoginOf({"ada@example.org", "bob@example.org"});
+  RunAll();
+  EXPECT_EQ(exit_code, 3);
+  EXPECT_EQ(Only("mailboxes").cause, "all-refused");
+  EXPECT_THAT(Only("mailboxes").advice, Not(HasSubstr("New-ServicePrincipal")));
+  RefuseLoginOf({"bob@example.org"});
+  RunAll();
+  EXPECT_EQ(Only("mailboxes").cause, "some-refused");
+  EXPECT_THAT(Only("mailboxes").advice, Not(HasSubstr("Add-MailboxPermission")));
+}
+
 TEST_F(RunTest, PasswordAccountsHaveNoAuthority) {
   account.auth = {};
   account.auth.method = config::AuthMethod::kPassword;

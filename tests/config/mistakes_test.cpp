@@ -180,6 +180,16 @@ TEST_F(MistakesTest, OfImap) {
       {kImap, R"("imap": { "connections": 0 },)",
        "5: accounts.contoso.imap.connections: is 0; write a number from 1 to 15 (Exchange Online allows 16 to 20 for "
        "one mailbox, and other clients need some)"},
+      {kImap, R"("imap": { "profile": "outlook" },)",
+       "5: accounts.contoso.imap.profile: \"outlook\" is unknown; the known profiles are exchange, gmail, yahoo, "
+       "icloud, "
+       "zoho, dovecot, cyrus, generic; without it, the server is recognised by what it says of itself"},
+      {kImap, R"("imap": { "sizes": "right" },)", "5: accounts.contoso.imap.sizes: must be \"exact\" or \"estimate\""},
+      {kImap, R"("imap": { "header_batch": 0 },)",
+       "5: accounts.contoso.imap.header_batch: is 0; write a number from 1 to 2000"},
+      {kImap, R"("imap": { "daily_volume": "much" },)",
+       "5: accounts.contoso.imap.daily_volume: is no size; write a number and K, M, G or T, for example \"10G\", or a "
+       "number of bytes"},
       {kImap, R"("imap": { "connections": 16 },)",
        "5: accounts.contoso.imap.connections: is 16; write a number from 1 to 15 (Exchange Online allows 16 to 20 for "
        "one mailbox, and other clients need some)"},

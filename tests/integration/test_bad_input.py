@@ -217,7 +217,7 @@ class BadInput(MountTest):
     def test_commands_that_do_not_exist(self):
         for words in (["frobnicate"], ["log", "contoso"], ["log", self.box.mountpoint, "-o", "ro"], ["Mount", "x"]):
             with self.subTest(words):
-                known = "mount, check, login, setup, status, unmount"
+                known = "mount, check, login, setup, status, fsck, unmount"
                 self.assert_refused(f'no command "{words[0]}"', known, words=words)
         # With a slash it is a configuration, as in fstab.
         self.assert_refused("no such configuration file", words=["./login", self.box.mountpoint])

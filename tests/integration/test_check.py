@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """mailboxfs check: for every way to fail, its stable words, and that the advice names the right step."""
 
-import random
 import re
-import threading
 
 from support import jwt
 from support.accounts import microsoft_account
 from support.certs import Authority
-from support.imap_faults import bad, bye, drop, no, only_ok
+from support.imap_faults import at_random, bad, bare, bye, drop, no, only_ok, then
 from support.imap_script_server import EXCHANGE, ImapScriptServer
 from support.login import Login
 from support.mount import password_account
@@ -73,41 +71,6 @@ REFUSALS = {
     "transient": ("temporarily_unavailable", [90055, 90006, 90012, 90024, 90033, 90090, 50033], ["passes", "trace ID"]),
 }
 PASSING = {"transient": NETWORK, "authorization-pending": NETWORK}
-
-
-def at_random(chance, seed, action):
-    """The action to some of the commands, to which ones is the same in each run."""
-    dice, lock = random.Random(seed), threading.Lock()
-
-    def perhaps(session, tag):
-        with lock:
-            hit = dice.random() < chance
-        return hit and action(session, tag)
-
-    return perhaps
-
-
-def then(*actions):
-    """One action after the other; the last one's word counts."""
-
-    def run(session, tag):
-        answered = False
-        for action in actions:
-            answered = action(session, tag)
-        return answered
-
-    return run
-
-
-def bare(line):
-    """A line that is no IMAP."""
-
-    def action(session, _tag):
-        session.write(f"{line}\r\n".encode())
-        session.flush()
-        return True
-
-    return action
 
 
 class CheckTest(MountTest):

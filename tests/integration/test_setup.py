@@ -202,7 +202,7 @@ class Setup(MountTest):
         self.assertEqual(terminal.finish(), -signal.SIGINT)
         self.assertTrue(terminal.shows_typing())
 
-    def test_ctrl_z_at_the_hidden_question_would_leave_a_terminal_that_shows_nothing(self):
+    def test_ctrl_z_at_the_hidden_question_is_not_taken(self):
         terminal = self.terminal()
         terminal.answer("tenant: ", "contoso.example")
         terminal.answer("client) ID: ", CLIENT_ID)

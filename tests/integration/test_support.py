@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from support import dovecot, imap_session, jwt, mailgen, mutf7, process
+from support import dovecot, imap_fetch, jwt, mailgen, mutf7, process
 from support.imap_faults import broken_body, bye, Gate, no
 from support.imap_script_server import ImapScriptServer
 from support.token_endpoint import CLIENT_ID, CLIENT_SECRET, SCOPE, TokenEndpoint, aadsts, too_many_requests
@@ -118,7 +118,7 @@ class ScriptedServer(unittest.TestCase):
             client.uid("FETCH", "1", "(BODY.PEEK[])")
 
     def test_header_fields_are_cut_out_of_the_message(self):
-        section = imap_session.section(
+        section = imap_fetch.section(
             b"A: 1\r\nSubject: x\r\n y\r\nB: 2\r\n\r\nSubject: body\r\n", "HEADER.FIELDS (SUBJECT)"
         )
         self.assertEqual(section, b"Subject: x\r\n y\r\n\r\n")

@@ -121,6 +121,28 @@ TEST_F(BodyTest, ReplacedFolderIsStale) {
   EXPECT_EQ(Caught([&] { BodyCommand(*connection, request_, sink_).Run(); }).kind(), ErrorKind::kStale);
 }
 
+// Another connection has learned of the new one meanwhile.
+TEST_F(BodyTest, FolderThatWasReplacedAfterItWasOpenedIsOpenedAnew) {
+  const auto connection = d_.OpenReady(R"(
+    C: A2 EXAMINE INBOX
+    S: * 9 EXISTS
+    S: * OK [UIDVALIDITY 6] ok
+    S: A2 OK done
+    C: A3 EXAMINE INBOX
+    S: * 3 EXISTS
+    S: * OK [UIDVALIDITY 7] ok
+    S: A3 OK done
+    C: A4 UID FETCH 10 (UID BODY.PEEK[])
+    S: * 3 FETCH (UID 10 BODY[] {5}
+    S| hello
+    S: )
+    S: A4 OK done
+  )");
+  connection->Examine("INBOX");
+  BodyCommand(*connection, request_, sink_).Run();
+  EXPECT_EQ(sink_.bytes, "hello");
+}
+
 TEST_F(BodyTest, OpenFolderIsNotOpenedAgain) {
   Run("S: * 3 FETCH (UID 10 BODY[] {5}\nS| hello\nS: )\nS: A3 OK done\n"
       "C: A4 UID FETCH 10 (UID BODY.PEEK[])\nS: * 3 FETCH (UID 10 BODY[] {5}\nS| hello\nS: )\nS: A4 OK done\n");
@@ -201,10 +223,15 @@ TEST_F(BodyTest, RefusalIsLookedInto) {
   const Error error = Fails(
       "S: A3 NO [UNAVAILABLE] UID FETCH Server error - Please try again later\nC: A4 UID FETCH 10 (UID FLAGS)\n"
       "S: * 3 FETCH (UID 10 FLAGS ())\nS: A4 OK done\n");
-  EXPECT_EQ(error.kind(), ErrorKind::kServer);
+  EXPECT_EQ(error.kind(), ErrorKind::kMessageFailed);
   EXPECT_THAT(error.what(), HasSubstr("Please try again later"));
   EXPECT_THAT(error.what(), HasSubstr("UID 10"));
   EXPECT_THAT(error.what(), HasSubstr("INBOX"));
+  EXPECT_EQ(Fails("S: A3 NO The message could not be converted\nC: A4 UID FETCH 10 (UID FLAGS)\n"
+                  "S: * 3 FETCH (UID 10 FLAGS ())\nS: A4 OK done\n")
+                .kind(),
+            ErrorKind::kUnfetchable)
+      << "nothing in it speaks of another time";
 }
 
 TEST_F(BodyTest, ThrottlingIsTold) {
@@ -358,7 +385,7 @@ TEST_F(BodyTest, ExchangesPlaceholderIsNotTheMail) {
     start = end + 2;
   }
   script += "S: )\nS: A3 OK done\n";
-  EXPECT_EQ(Fails(script, "IMAP4rev1 BACKENDAUTHENTICATE").kind(), ErrorKind::kUnfetchable);
+  EXPECT_EQ(Fails(script, "IMAP4rev1 BACKENDAUTHENTICATE").kind(), ErrorKind::kStub);
   EXPECT_EQ(sink_.begins, 0);
   Run(script);
   EXPECT_EQ(sink_.bytes, mail) << "elsewhere it is a mail like any other";

@@ -204,6 +204,7 @@ std::unique_ptr<net::Transport> ScriptedConnector::Connect(const net::Endpoint& 
 
 oauth::AccessToken FakeTokens::Get(const base::Deadline& /*deadline*/, const base::WakeEvent& /*wake*/) {
   base::MutexLock lock(mutex_);
+  if (failure_) throw base::Error(*failure_);
   return {base::Secret("token" + std::to_string(number_)), expires_};
 }
 

@@ -89,6 +89,10 @@ class FakeTokens final : public oauth::TokenSource {
     base::MutexLock lock(mutex_);
     expires_ = expires;
   }
+  void FailWith(base::Status failure) {
+    base::MutexLock lock(mutex_);
+    failure_ = std::move(failure);
+  }
   unsigned invalidated() const {
     base::MutexLock lock(mutex_);
     return invalidated_;
@@ -99,6 +103,7 @@ class FakeTokens final : public oauth::TokenSource {
   unsigned number_ GUARDED_BY(mutex_) = 1;
   unsigned invalidated_ GUARDED_BY(mutex_) = 0;
   base::MonoTime expires_ GUARDED_BY(mutex_) = base::MonoTime::max();
+  base::Status failure_ GUARDED_BY(mutex_);
 };
 
 // A connection to a scripted server and all that it needs.
@@ -120,7 +125,8 @@ class Dialogue {
   std::shared_ptr<FakeTokens> tokens = std::make_shared<FakeTokens>();
   ImapOptions options;
   ImapEnvironment environment{connector, budget, clock, [] { return 0.0; }};
-  MailboxState mailbox{clock.Now()};
+  Governor governor{clock, [] { return 0.0; }, {}, nullptr};
+  MailboxState mailbox{clock.Now(), governor};
   Signals signals;
   LoginTrace trace;
 };

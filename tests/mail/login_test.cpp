@@ -48,7 +48,7 @@ TEST_F(LoginTest, ExchangeLoginAsksForCapabilitiesIntroducesItselfAndProbes) {
   )");
   const auto connection = d_.Open();
   EXPECT_EQ(d_.trace.mechanism, "XOAUTH2");
-  EXPECT_TRUE(connection->IsMicrosoftExchange());
+  EXPECT_EQ(connection->profile().name, "exchange");
   EXPECT_EQ(connection->server(), "Microsoft.Exchange.Imap4.Imap4Server 15.20");
   EXPECT_FALSE(connection->Has("LOGINDISABLED")) << "capabilities from before the login are void";
 }

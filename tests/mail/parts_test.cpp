@@ -30,7 +30,10 @@ imap::StatusResponse Said(imap::Condition condition, const std::string& text, co
 
 TEST(MailboxStateTest, GreetingsAreNoProgressOnceTheServerLeavesSomebodyWithoutAnswer) {
   const auto at = [](int second) { return base::MonoTime(seconds(second)); };
-  MailboxState state(at(0));
+  const base::ManualClock clock;
+  Governor governor(
+      clock, [] { return 0.0; }, {}, nullptr);
+  MailboxState state(at(0), governor);
   state.OnReceived(100, at(1));
   EXPECT_EQ(state.last_progress(), at(1)) << "a slow login is alive";
   state.OnStalled();
@@ -136,8 +139,8 @@ TEST(FetchedItemsTest, TakesNoMoreThanAnybodyAsksFor) {
 
 class BackoffTest : public ::testing::Test {
  protected:
-  seconds LeftAfter(ErrorKind kind, base::Duration pause = {}) {
-    backoff_.OnFailure(Error(kind, "x"), pause);
+  seconds LeftAfter(ErrorKind kind) {
+    backoff_.OnFailure(Error(kind, "x"));
     return std::chrono::ceil<seconds>(backoff_.Left());
   }
   double random_ = 0.5;  // No jitter.
@@ -155,23 +158,9 @@ TEST_F(BackoffTest, RefusedLoginsWaitLonger) {
   }
 }
 
-TEST_F(BackoffTest, ThrottlingNeverWaitsLessThanAsked) {
-  random_ = 0;
-  EXPECT_EQ(LeftAfter(ErrorKind::kThrottled, seconds(90)), seconds(90));
-  EXPECT_EQ(LeftAfter(ErrorKind::kThrottled), seconds(30));
-}
-
-TEST_F(BackoffTest, SuccessOfWhatWasUnderWayDoesNotEndAThrottle) {
-  LeftAfter(ErrorKind::kThrottled, seconds(90));
-  backoff_.OnSuccess();
-  EXPECT_TRUE(backoff_.Active());
-  clock_.Advance(seconds(100));
-  EXPECT_FALSE(backoff_.Active());
-}
-
 TEST_F(BackoffTest, JitterSpreads) {
   random_ = 0;
-  backoff_.OnFailure(Error(ErrorKind::kNetwork, "x"), {});
+  backoff_.OnFailure(Error(ErrorKind::kNetwork, "x"));
   EXPECT_EQ(backoff_.Left(), milliseconds(750));
 }
 

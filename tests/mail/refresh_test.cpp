@@ -276,7 +276,7 @@ TEST_F(RefreshTest, AbsurdCountsAreRefused) {
 TEST_F(RefreshTest, FirstListingFetchesHeadersInBatches) {
   request_.last = {};
   sink_.known = {};
-  d_.options.header_batch = 2;
+  d_.options.profile.header_batch = 2;
   Run(Open(3, 11) + ListingOf({5, 6, 10}, "A3") + Headers("A4", "5:6") + Message(2, 6) + Message(1, 5) +
       "S: A4 OK done\n" + Headers("A5", "10") + Message(3, 10) + "S: A5 OK done\n");
   EXPECT_THAT(sink_.AddedUids(), ElementsAre(5U, 6U, 10U)) << "ascending, whatever the server's order";
@@ -455,7 +455,7 @@ TEST_F(NewMessagesTest, OneLostConnectionBlamesNobody) {
 }
 
 TEST_F(NewMessagesTest, LongUidSetsAreCut) {
-  d_.options.max_command_octets = 400;  // 240 of them for the UIDs: 30 with seven digits and a comma.
+  d_.options.profile.max_command_octets = 400;  // 240 of them for the UIDs: 30 with seven digits and a comma.
   std::string script = Open(40, 5000000) + "C: A3 UID FETCH 1:* (UID FLAGS)\n";
   std::string sets[2];
   std::string answers[2];
@@ -472,7 +472,7 @@ TEST_F(NewMessagesTest, LongUidSetsAreCut) {
 }
 
 TEST_F(NewMessagesTest, MoreUrgentWorkMayComeBetweenBatches) {
-  d_.options.header_batch = 2;
+  d_.options.profile.header_batch = 2;
   between_ = [this] { connection_->Examine("Other"); };
   Run(Listing() + Headers("A4", "5:6") + Message(1, 5) + Message(2, 6) + "S: A4 OK done\n" +
       "C: A5 EXAMINE Other\nS: * 1 EXISTS\nS: * OK [UIDVALIDITY 99] ok\nS: A5 OK done\n" + Open(3, 11, "A6") +
@@ -481,7 +481,7 @@ TEST_F(NewMessagesTest, MoreUrgentWorkMayComeBetweenBatches) {
 }
 
 TEST_F(NewMessagesTest, FolderReplacedInBetweenEndsTheListing) {
-  d_.options.header_batch = 2;
+  d_.options.profile.header_batch = 2;
   between_ = [this] { connection_->Examine("Other"); };
   EXPECT_EQ(
       Fails(Listing() + Headers("A4", "5:6") + Message(1, 5) + Message(2, 6) + "S: A4 OK done\n" +

@@ -60,10 +60,23 @@ TEST_F(SourceFailureTest, BrokenDownloadIsStartedOver) {
 TEST_F(SourceFailureTest, MessageThatAlwaysKillsTheConnectionFailsAndHurtsNoOther) {
   AnswerFirst(99, BodyCommand(1), "!close");
   const Download poison = Fetch(1);
-  EXPECT_EQ(poison.outcome.WaitKind(), "network");
+  EXPECT_EQ(poison.outcome.WaitKind(), "message-failed");
   EXPECT_EQ(server_.Count(BodyCommand(1)), 2U) << "no loop";
   EXPECT_THAT(poison.outcome.Wait()->what(), HasSubstr("fetching UID 1 in folder INBOX"));
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
+}
+
+TEST_F(SourceFailureTest, NetworkThatBreaksHereAndThereIsNotTheMessagesFault) {
+  auto octets = std::make_shared<std::atomic<int>>(0);
+  server_.SetHook([octets](const FakeServer::Command& command) -> std::optional<std::string> {
+    if (command.text != BodyCommand(1)) return std::nullopt;
+    // What follows the octets is no IMAP: the client ends the connection there.
+    const int now = ++*octets;
+    return "* 1 FETCH (UID 1 BODY[] {" + std::to_string(now) + "}\r\n" + std::string(now, 'x') + "\x01\r\n";
+  });
+  const Download download = Fetch(1);
+  EXPECT_EQ(download.outcome.WaitKind(), "protocol");
+  EXPECT_EQ(server_.Count(BodyCommand(1)), 2U);
 }
 
 TEST_F(SourceFailureTest, DeadIdleConnectionsDoNotUseUpTheRetry) {
@@ -108,7 +121,7 @@ TEST_F(SourceFailureTest, ByeToAnIdleConnectionIsNoError) {
 TEST_F(SourceFailureTest, RefusedFetchIsNotRepeated) {
   AnswerFirst(1, BodyCommand(1), "TAG NO [UNAVAILABLE] later\r\n");
   const Download download = Fetch(1);
-  EXPECT_EQ(download.outcome.WaitKind(), "server");
+  EXPECT_EQ(download.outcome.WaitKind(), "message-failed");
   EXPECT_EQ(server_.connections(), 1) << "the connection is good";
 }
 
@@ -178,9 +191,12 @@ TEST_F(SourceFailureTest, UnreachableServerFailsAllAtOnceUntilTheBackoffEnds) {
   EXPECT_EQ(status.last_error_kind, ErrorKind::kNetwork);
   EXPECT_THAT(status.last_error, HasSubstr("connection refused"));
   EXPECT_THAT(status.last_error, HasSubstr(options_.name));
-  server_.FailConnects(std::nullopt);
   clock_.Advance(std::chrono::seconds(5));
-  EXPECT_EQ(Fetch(4).outcome.WaitKind(), "");
+  EXPECT_EQ(Fetch(4).outcome.calls(), 1) << "nobody but the background attempt waits for a server that is down";
+  server_.FailConnects(std::nullopt);
+  clock_.Advance(std::chrono::seconds(60));
+  ASSERT_TRUE(Eventually([&] { return source_->GetStatus().connections == 1; })) << "nobody asked for it";
+  EXPECT_EQ(Fetch(5).outcome.WaitKind(), "");
   EXPECT_EQ(source_->GetStatus().last_error, "");
 }
 
@@ -260,6 +276,19 @@ TEST_F(SourceFailureTest, LongPauseFailsAtOnceAndIsKept) {
   EXPECT_EQ(source_->GetStatus().retry_in_seconds, 93);
   clock_.Advance(std::chrono::seconds(93));
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
+}
+
+TEST_F(SourceFailureTest, PauseOfTheTokenEndpointIsNotTheServers) {
+  tokens_->FailWith(Error(ErrorKind::kThrottled, "HTTP 429"));
+  options_.governor = std::make_shared<Governor>(
+      clock_, [] { return 0.0; }, Governor::Memory(), nullptr);
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "throttled") << "nobody waits for it here";
+  EXPECT_EQ(options_.governor->PauseLeft(), base::Duration::zero());
+  tokens_->FailWith(std::nullopt);
+  const auto other = MakeSource("test/other@example.org");
+  EXPECT_EQ(FetchFrom(*other, 1).outcome.WaitKind(), "");
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
 }
 
 TEST_F(SourceFailureTest, ThrottledForEverFailsInTheEnd) {

@@ -47,7 +47,7 @@ TEST_F(SourceTest, ListsFolders) {
 }
 
 TEST_F(SourceTest, RefreshesAFolder) {
-  options_.header_batch = 30;
+  options_.profile.header_batch = 30;
   Start();
   const auto sink = std::make_shared<RecordingRefreshSink>();
   Outcome outcome;
@@ -153,7 +153,7 @@ TEST_F(SourceTest, CancelAfterTheEndDoesNothing) {
 
 TEST_F(SourceTest, UrgentBodyDoesNotWaitForALongListing) {
   options_.connections = 1;
-  options_.header_batch = 10;
+  options_.profile.header_batch = 10;
   Start();
   server_.Hold("UID FETCH 11:20");
   const auto sink = std::make_shared<RecordingRefreshSink>();
@@ -172,7 +172,7 @@ TEST_F(SourceTest, UrgentBodyDoesNotWaitForALongListing) {
 
 TEST_F(SourceTest, CancelledListingEndsThoughUrgentWorkRunsInside) {
   options_.connections = 1;
-  options_.header_batch = 10;
+  options_.profile.header_batch = 10;
   Start();
   server_.Hold("UID FETCH 11:20");
   const auto sink = std::make_shared<RecordingRefreshSink>();

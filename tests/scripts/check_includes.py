@@ -27,7 +27,7 @@ _TESTING = r"(gtest|gmock|benchmark|fuzzer)/"
 _SYSTEM = re.compile(
     r"[a-z_/]+$|(sys|netinet|arpa|net|linux|asm)/|"
     r"(cxxabi|dirent|iconv|execinfo|fcntl|grp|locale|malloc|netdb|poll|pthread|pwd|sched|signal|spawn|stdlib|string|"
-    r"syslog|termios|time|unistd|mntent|getopt|stdint|errno|limits|ucontext)\.h$"
+    r"syslog|fnmatch|termios|time|unistd|mntent|getopt|stdint|errno|limits|ucontext)\.h$"
 )
 _INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 

@@ -111,7 +111,7 @@ TEST_F(IndexDurabilityTest, SecondOpeningIsRefusedUntilTheFirstEnds) {
 
 TEST_F(IndexDurabilityTest, NewerVersionIsRefusedAndNotTouched) {
   MakeIndex();
-  PatchHeader(kUserVersionAt + 3, 2);
+  PatchHeader(kUserVersionAt + 3, 99);
   const std::string before = ReadFile(database());
   const base::Error error = ErrorOf([&] { Index::Open(directory_.path()); });
   EXPECT_EQ(error.kind(), ErrorKind::kConfig);

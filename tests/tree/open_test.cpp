@@ -377,6 +377,29 @@ TEST_F(OpenTest, WrongLengthsAreErrors) {
   EXPECT_FALSE(cache_->Contains({small_, index_->Get(small_)->tag}));
 }
 
+// A server that makes the body anew each time: whoever opens it again must not be told yesterday's size for ever.
+TEST_F(OpenTest, SizeThatDoesNotHoldIsAskedForAnew) {
+  std::shared_ptr<FakeTask> task;
+  {
+    const std::shared_ptr<OpenMessage> message = Stream(&task);
+    task->Finish(base::Error(ErrorKind::kNetwork, "broken"));
+  }
+  {
+    const Asked<Tree::Opened> known = Open(large_);
+    ASSERT_TRUE(known.answer.given()) << "its size is known";
+    const Asked<ReadSpan> read = Read(known.answer.Value().message, 0, 10);
+    task = source_->Take();
+    task->sink->Begin(big_.size() + 1, true);
+    EXPECT_EQ(read.answer.Error(), ErrorKind::kStale);
+    task->Finish(base::Error(ErrorKind::kCancelled, "nobody waits"));
+  }
+  const Asked<Tree::Opened> again = Open(large_);
+  ASSERT_FALSE(again.answer.given()) << "no size is known";
+  task = source_->Take();
+  task->sink->Begin(big_.size() + 2, true);
+  EXPECT_EQ(again.answer.Value().message->size(), big_.size() + 2);
+}
+
 TEST_F(OpenTest, AnEmptyMessageIsAMessage) {
   Hold();
   const Asked<Tree::Opened> asked = Open(small_);
@@ -398,7 +421,7 @@ TEST_F(OpenTest, AMessageThatIsGoneDisappears) {
 
 TEST_F(OpenTest, OnlyTheServersWordMakesAMessageGone) {
   for (const ErrorKind kind :
-       {ErrorKind::kNetwork, ErrorKind::kUnfetchable, ErrorKind::kServer, ErrorKind::kNotFound}) {
+       {ErrorKind::kNetwork, ErrorKind::kServer, ErrorKind::kNotFound, ErrorKind::kUnfetchable}) {
     source_->FailWith(base::Error(kind, "no"));
     EXPECT_EQ(Open(small_).answer.Error(), kind == ErrorKind::kNotFound ? ErrorKind::kServer : kind);
     EXPECT_EQ(tree_->GetAttributes(small_).ino, small_);

@@ -12,26 +12,28 @@ namespace mailboxfs::base {
 // What went wrong, as far as callers act differently. The one errno table
 // (fuse/errno_table.h) and the exit codes (cli/exit_code.h) are functions of it.
 enum class ErrorKind {
-  kNotFound,      // Proven absent by a successful, current listing.
-  kGone,          // Was listed; the server has since said that it no longer exists.
-  kStale,         // The identity behind an open handle changed (UIDVALIDITY).
-  kLoginRefused,  // The token endpoint or the server refuses this login; somebody must act.
-  kTimeout,       // A deadline passed.
-  kInterrupted,   // The calling process has a fatal signal pending.
-  kCancelled,     // Nobody waits any more, or the daemon ends. Never reaches a user.
-  kNetwork,       // No connection could be made, or it broke.
-  kTls,           // The certificate could not be verified, or TLS failed otherwise.
-  kThrottled,     // The server asked for a pause.
-  kServer,        // The server answered NO or BAD, or an HTTP error.
-  kProtocol,      // The server sent something the protocol does not allow here.
-  kUnfetchable,   // The server has no usable body for a message that it lists.
-  kNotListed,     // A folder has never been listed and cannot be now.
-  kDisk,          // Local storage failed.
-  kDiskFull,      // Local storage is full.
-  kCorrupt,       // Local data failed its check.
-  kConfig,        // The configuration or the command line is wrong.
-  kUnsupported,   // The server lacks something that cannot be done without.
-  kInternal,      // A bug.
+  kNotFound,       // Proven absent by a successful, current listing.
+  kGone,           // Was listed; the server has since said that it no longer exists.
+  kStale,          // The identity behind an open handle changed (UIDVALIDITY).
+  kLoginRefused,   // The token endpoint or the server refuses this login; somebody must act.
+  kTimeout,        // A deadline passed.
+  kInterrupted,    // The calling process has a fatal signal pending.
+  kCancelled,      // Nobody waits any more, or the daemon ends. Never reaches a user.
+  kNetwork,        // No connection could be made, or it broke.
+  kTls,            // The certificate could not be verified, or TLS failed otherwise.
+  kThrottled,      // The server asked for a pause.
+  kServer,         // The server answered NO or BAD, or an HTTP error.
+  kProtocol,       // The server sent something the protocol does not allow here.
+  kUnfetchable,    // The server has no usable body for a message that it lists.
+  kStub,           // It sends a mail of its own in place of the message's.
+  kMessageFailed,  // It refuses this message alone, for now, or ends the connection each time it is asked for it.
+  kNotListed,      // A folder has never been listed and cannot be now.
+  kDisk,           // Local storage failed.
+  kDiskFull,       // Local storage is full.
+  kCorrupt,        // Local data failed its check.
+  kConfig,         // The configuration or the command line is wrong.
+  kUnsupported,    // The server lacks something that cannot be done without.
+  kInternal,       // A bug.
 };
 
 // Short stable word for logs and JSON ("login-refused").

@@ -13,6 +13,16 @@ enum ExitCode : int {
   kExitNetwork = 4,  // Network or server, may pass.
 };
 
+// fsck's are those of fsck(8); kFsckCorrected and kFsckUncorrected may be added up.
+enum FsckExitCode : int {
+  kFsckOk = 0,
+  kFsckCorrected = 1,
+  kFsckUncorrected = 4,
+  kFsckFailed = 8,
+  kFsckUsage = 16,
+  kFsckCancelled = 32,
+};
+
 int ExitCodeFor(base::ErrorKind kind) noexcept;
 
 }  // namespace mailboxfs::cli

@@ -11,6 +11,7 @@
 #include "mailboxfs/base/clock.h"
 #include "mailboxfs/base/secret.h"
 #include "mailboxfs/json/json.h"
+#include "mailboxfs/model/server_profile.h"
 
 namespace mailboxfs::config {
 
@@ -36,6 +37,13 @@ struct ImapConfig {
   bool tls = true;
   std::optional<std::string> ca_file;
   unsigned connections = 4;
+  model::ProfileOverrides profile;
+};
+
+// Which folders are not shown, beyond those that the kind of server has by default: shell patterns (fnmatch(3), `*`
+// goes over slashes) for a folder's path or an ancestor's. `include` goes before everything.
+struct FoldersConfig {
+  std::vector<std::string> exclude, include;
 };
 
 // How an account gets what it logs in with. All but the last give tokens.
@@ -104,6 +112,7 @@ struct Account {
   std::string exchange_environment;  // Connect-ExchangeOnline's -ExchangeEnvironmentName; empty: the default.
   std::string graph_environment;     // Connect-MgGraph's -Environment; empty: the default.
   ImapConfig imap;
+  FoldersConfig folders;
   AuthConfig auth;
   std::vector<MailboxConfig> mailboxes;
 };
@@ -133,6 +142,10 @@ std::string DefaultPath();
 // Where a new one belongs: in the user's own place; root's in /etc, unless root has one of its own, which would hide
 // it.
 std::string PathForNew(bool root);
+
+// What the provider's tokens are for, as a configuration would say it; empty: not known. Reentrant.
+std::string PresetScope(const std::string& provider, bool person);
+std::string PresetResource(const std::string& provider);
 
 // All keys the schema knows, dotted ("accounts.*.imap.host"), for the man page's test.
 std::vector<std::string> SchemaKeys();

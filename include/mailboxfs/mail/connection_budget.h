@@ -53,7 +53,9 @@ class ConnectionBudget {
                                  const std::function<bool()>& cancelled);
   void Wake();
   size_t in_use() const;
-  size_t limit() const { return limit_; }
+  // Who holds a place keeps it.
+  void SetLimit(size_t limit);
+  size_t limit() const;
 
  private:
   using Callbacks = std::vector<std::function<void()>>;
@@ -66,8 +68,8 @@ class ConnectionBudget {
   Callbacks PickToAsk() REQUIRES(mutex_);
   void Changed() REQUIRES(mutex_);
 
-  const size_t limit_;
   mutable base::Mutex mutex_;
+  size_t limit_ GUARDED_BY(mutex_);
   base::CondVar changed_;
   uint64_t version_ GUARDED_BY(mutex_) = 0;  // Counts changes, so that none is missed without the lock.
   uint64_t next_ticket_ GUARDED_BY(mutex_) = 0;

@@ -5,11 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mailboxfs/base/clock.h"
 #include "mailboxfs/base/secret.h"
 #include "mailboxfs/mail/connection_budget.h"
+#include "mailboxfs/mail/governor.h"
 #include "mailboxfs/model/mail_source.h"
+#include "mailboxfs/model/server_profile.h"
 #include "mailboxfs/net/transport.h"
 #include "mailboxfs/oauth/token_source.h"
 
@@ -33,6 +36,12 @@ struct Timeouts {
   base::Duration retry = std::chrono::seconds(1);  // Before the first new attempt; doubled up to 30 s.
 };
 
+// Which folders are not shown: shell patterns (fnmatch(3), `*` goes over slashes) for the decoded path, or that of an
+// ancestor; `include` goes before `exclude`, and both before what is hidden by default.
+struct FolderRules {
+  std::vector<std::string> exclude, include;
+};
+
 struct ImapOptions {
   std::string name;  // "account/address", for log lines.
   net::Endpoint endpoint;
@@ -41,8 +50,10 @@ struct ImapOptions {
   Timeouts timeouts;
   bool compress = true;  // COMPRESS=DEFLATE where offered.
   bool idle = true;      // IDLE where offered.
-  size_t max_command_octets = 8000;
-  size_t header_batch = 200;  // Messages for one header FETCH.
+  model::ProfileOverrides profile;
+  FolderRules folders;
+  // The account's; null: the mailbox is an account of its own.
+  std::shared_ptr<Governor> governor;
 };
 
 // What stays the same for all sources; borrowed, must outlive them. `random` gives values

@@ -81,6 +81,12 @@ struct BodyRequest {
   std::optional<uint64_t> size;
 };
 
+// Does this failure of FetchBody concern that message alone? Another try soon would end the same way.
+constexpr bool ConcernsMessageAlone(base::ErrorKind kind) {
+  return kind == base::ErrorKind::kUnfetchable || kind == base::ErrorKind::kStub ||
+         kind == base::ErrorKind::kMessageFailed;
+}
+
 // State of a source, for `status`. A snapshot.
 struct SourceStatus {
   std::string state;  // "idle", "connected", "connecting", "backing off"
@@ -92,6 +98,8 @@ struct SourceStatus {
   base::ErrorKind last_error_kind = base::ErrorKind::kInternal;
   int64_t retry_in_seconds = 0;  // While backing off.
   std::string server;            // Greeting or ID, printable.
+  std::string profile;           // What kind of server it is taken for; empty before the first login.
+  bool exact_sizes = false;      // Its RFC822.SIZE is the size: so it is known for, and it was never wrong.
   std::vector<std::string> capabilities;
 };
 

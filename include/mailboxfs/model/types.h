@@ -27,6 +27,8 @@ struct FolderInfo {
   bool selectable = true;
   // The server does not list it any more, but does not say either that it is gone: only `id` is set.
   bool unlisted = false;
+  // It is not to be shown; for `status`.
+  bool hidden = false;
   // Lower-case attributes without the backslash ("sent", "all", "hasnochildren"); RFC 6154, RFC 3501.
   std::vector<std::string> attributes;
 };

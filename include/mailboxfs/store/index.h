@@ -47,6 +47,9 @@ class Index {
   // Those of them that were added incomplete and have not been completed; cheap if they are few.
   virtual std::vector<model::Uid> IncompleteUids(Ino folder) = 0;
   virtual uint64_t CountMessages() = 0;
+  virtual std::optional<Outcome> GetOutcome(Ino message) = 0;
+  // The mailbox's messages that have an outcome, by folder and UID; at most `limit`, but `*count` of them in all.
+  virtual std::vector<FailedMessage> FailedMessages(Ino mailbox, size_t limit, uint64_t* count) = 0;
 
   // -- Mailboxes. Keeps the inode of a known key; renames if the name differs. Another mailbox
   // that has the name gets "~2" appended, until it is ensured itself under a name of its own.
@@ -84,8 +87,19 @@ class Index {
   // One message proven gone (by a fetch). No-op if unknown.
   virtual std::optional<Removed> RemoveMessage(Ino message, int64_t now) = 0;
 
+  // -- Notes: small texts that others want kept, by key; empty: there is none.
+  virtual std::string GetNote(const std::string& key) = 0;
+  virtual void SetNote(const std::string& key, const std::string& text) = 0;
+
   // -- Sizes: the body was seen; true if this changed what stat shows. For good.
   virtual bool SetExactSize(Ino message, uint64_t size) = 0;
+
+  // The server sends other sizes each time: the next who opens it must ask again.
+  virtual void DoubtSize(Ino message) = 0;
+
+  // -- Outcomes: live as long as the message's row, UIDVALIDITY changes included. No-op if it is unknown.
+  virtual void SetOutcome(Ino message, const Outcome& outcome) = 0;
+  virtual void ClearOutcome(Ino message) = 0;
 };
 
 }  // namespace mailboxfs::store

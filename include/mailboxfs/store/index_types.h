@@ -80,6 +80,22 @@ struct NewMessage {
   bool complete = true;
 };
 
+// Why a message's body cannot be had, as the last try has shown.
+struct Outcome {
+  enum class Kind { kUnfetchable = 0, kStub = 1, kFailed = 2 };  // As base::ErrorKind has them; stored as numbers.
+  Kind kind = Kind::kUnfetchable;
+  unsigned tries = 0;     // In a row.
+  int64_t failed_at = 0;  // The last one; wall clock, seconds.
+  int64_t retry_at = 0;   // The server is not asked again before.
+  std::string error;      // For people.
+};
+struct FailedMessage {
+  Ino ino = 0;
+  Ino folder = 0;
+  model::Uid uid = 0;  // 0 as in Node.
+  Outcome outcome;
+};
+
 // A name that has gone: what the kernel must be told.
 struct Removed {
   Ino ino = 0;

@@ -60,7 +60,8 @@ class Tree {
   virtual Ino ParentOf(Ino directory) = 0;
   // For log lines: "sales/INBOX/a.1.eml, uid 1", or the number if that is all that is known. Doesn't throw.
   virtual std::string Describe(Ino ino) = 0;
-  // "user.mailboxfs.uid", ".flags", ".message_id", ".size_exact", ".cached"; nullopt: no such attribute.
+  // "user.mailboxfs.uid", ".flags", ".message_id", ".size_exact", ".cached", ".error" (why the body cannot be had:
+  // "stub: words for people"); nullopt: no such attribute.
   virtual std::optional<std::string> GetXattr(Ino ino, std::string_view name) = 0;
   // Never builds more than it returns; the count may be ten seconds old.
   virtual SpaceStatus GetSpace() = 0;

@@ -3,7 +3,18 @@
 An action is called with (session, tag) and returns True if the command is answered, False to go on with the truth.
 """
 
+import random
 import threading
+
+# The marker of the subject, the marker of the body, typographic quotes: as Exchange writes it.
+PLACEHOLDER = (
+    'From: "Microsoft Exchange Server 2010" <>\r\n'
+    "Subject: Retrieval using the IMAP4 protocol failed for the following message: %(uid)d\r\n"
+    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    "The server couldn\u2019t retrieve the following message:\r\n\r\nSubject: \u201cQuarterly report\u201d\r\n"
+    "From: \u201cAda\u201d\r\nSent date: 10/1/2022\r\n\r\nThe message hasn\u2019t been deleted. You might be able to "
+    "view it using either Outlook or Outlook Web App.\r\n"
+).encode()
 
 
 class Dropped(Exception):
@@ -68,6 +79,104 @@ def broken_body(sent, then=None):
         raise Dropped
 
     return action
+
+
+def stub():
+    """For BODY: Exchange's placeholder for a message that it cannot convert, in place of the message."""
+
+    def action(session, _tag):
+        session.shape.body = PLACEHOLDER % {b"uid": session.current[1].uid}
+        return False
+
+    return action
+
+
+def instead(text):
+    """For BODY: NIL, "" or {0} in place of the body's literal."""
+
+    def action(session, _tag):
+        session.shape.instead = text
+        return False
+
+    return action
+
+
+def silent():
+    """For BODY: no word about this message; the others of the command come."""
+
+    def action(session, _tag):
+        session.shape.silent = True
+        return False
+
+    return action
+
+
+def reset():
+    """The connection ends with a RST."""
+    return lambda session, _tag: session.reset()
+
+
+def then(*actions):
+    """One action after the other; the last one's word counts."""
+
+    def run(session, tag):
+        answered = False
+        for action in actions:
+            answered = action(session, tag)
+        return answered
+
+    return run
+
+
+def at_random(chance, seed, action):
+    """The action to some of the commands, to which ones is the same in each run."""
+    dice, lock = random.Random(seed), threading.Lock()
+
+    def perhaps(session, tag):
+        with lock:
+            hit = dice.random() < chance
+        return hit and action(session, tag)
+
+    return perhaps
+
+
+def bare(line):
+    """A line that is no IMAP."""
+
+    def action(session, _tag):
+        session.write(f"{line}\r\n".encode())
+        session.flush()
+        return True
+
+    return action
+
+
+class Throttle:
+    """Refuses for a while, from its first command on, and tells how long; so `times` times.
+
+    `early` counts the commands that came before the pause was over, though it had been told.
+    """
+
+    def __init__(self, milliseconds, times=1, *, condition="BAD", hang_up=False):
+        self._pause, self._times = milliseconds / 1000, times
+        self._text = f"{condition} Request is throttled. Suggested Backoff Time: {milliseconds} milliseconds"
+        self._hang_up, self._lock, self._until = hang_up, threading.Lock(), None
+        self.early = self.hits = 0
+
+    def __call__(self, session, tag):
+        with self._lock:
+            now = session.server.clock()
+            running = self._until is not None and now < self._until
+            if not running and self.hits >= self._times:
+                return False
+            self.early += running
+            if not running:
+                self.hits += 1
+                self._until = now + self._pause
+        session.tagged(tag, self._text)
+        if self._hang_up:
+            raise Dropped
+        return True
 
 
 def delay(seconds):

@@ -3,8 +3,12 @@
 import bisect
 import itertools
 import threading
+import time
+
+from . import mutf7
 
 _validities = itertools.count(1_600_000_001)
+_numbers = itertools.count(1)
 
 
 def sample(uid, size=400, subject=None):
@@ -18,13 +22,15 @@ def sample(uid, size=400, subject=None):
 
 
 class Message:
-    """One message. `size` is what RFC822.SIZE says: None for the truth, a number, or a function of the true size."""
+    """One message. `size` is what RFC822.SIZE says: None for the truth, a number, or a function of the true size.
+    What stands in several folders of Gmail has one `gmail_id` there."""
 
-    __slots__ = ("uid", "body", "flags", "date", "size")
+    __slots__ = ("uid", "body", "flags", "date", "size", "gmail_id", "thread_id", "labels")
 
-    def __init__(self, uid, body, flags=(), date=None, size=None):
+    def __init__(self, uid, body, flags=(), date=None, size=None, gmail_id=None, thread_id=None, labels=()):
         self.uid, self.body, self.flags, self.size = uid, body, tuple(flags), size
         self.date = 1_664_625_600 + uid * 60 if date is None else date
+        self.gmail_id, self.thread_id, self.labels = gmail_id, thread_id, labels
 
     def stated_size(self):
         """The answer to RFC822.SIZE."""
@@ -34,13 +40,29 @@ class Message:
 
 
 class Folder:
-    """Messages by ascending UID. Thread-safe as far as sessions read while the test adds and removes."""
+    """Messages by ascending UID. Thread-safe as far as sessions read while the test adds and removes.
 
-    def __init__(self, name, attributes=r"\HasNoChildren"):
+    `wire` is its name as commands have it; `listed` is how LIST shows it, if that is not as a quoted string; `refusal`
+    is why it cannot be opened, if it cannot.
+    """
+
+    def __init__(self, name, attributes=r"\HasNoChildren", *, wire=None, listed=None, refusal=None):
         self.name, self.attributes = name, attributes
+        self.wire = mutf7.encode(name) if wire is None else wire
+        self._listed, self.refusal = listed, refusal
         self.uid_validity = next(_validities)
         self._lock = threading.Lock()
         self._uids, self._messages, self._next = [], {}, 1
+
+    def shown(self):
+        """Its name in LIST."""
+        if self._listed is not None:
+            return self._listed
+        return b'"%s"' % self.wire.replace("\\", "\\\\").replace('"', '\\"').encode()
+
+    def is_selectable(self):
+        """May it be opened?"""
+        return self.refusal is None and r"\Noselect" not in self.attributes
 
     def add(self, body=None, *, uid=None, **properties):
         """Appends a message and returns it."""
@@ -127,6 +149,30 @@ class Mailbox:
             if path not in self.folders:
                 self.folders[path] = Folder(path)
         return self.folders[name]
+
+    def odd_folder(self, name, **properties):
+        """A Folder that the server names in its own way."""
+        self.folders[name] = Folder(name, **properties)
+        return self.folders[name]
+
+    def find(self, wire):
+        """The folder that a command means, or None."""
+        name = "INBOX" if wire.upper() == "INBOX" else wire
+        return self.folders.get(name) or next((one for one in list(self.folders.values()) if one.wire == wire), None)
+
+    def furnish(self, personality):
+        """Makes what such a server has without anybody having made it."""
+        for name, attributes in personality.folders:
+            self.folder(name).attributes = attributes
+        return self
+
+    def deliver(self, body, *labels, thread_id=None, **properties):
+        """One message of Gmail under several labels and in [Gmail]/All Mail; {folder's name: Message}."""
+        number = 1_278_455_344_230_000_000 + next(_numbers)
+        shown = tuple("\\" + label.title() if label == "INBOX" else label for label in labels)
+        properties |= {"gmail_id": number, "thread_id": thread_id or number, "labels": shown}
+        properties.setdefault("date", int(time.time()))
+        return {name: self.folder(name).add(body, **properties) for name in (*labels, "[Gmail]/All Mail")}
 
     def generated(self, name, count, make=sample):
         """A GeneratedFolder in place of whatever had this name."""

@@ -5,7 +5,8 @@ import sys
 import unittest
 from pathlib import Path
 
-from . import mount
+from . import imap_fault_names, mount, process
+from .imap_script_server import ImapScriptServer
 
 _SKIPPED = 77  # meson's word for a test that could not run here.
 
@@ -30,8 +31,11 @@ class MountTest(unittest.TestCase):
         """Hands a scripted server over: stopped at the end; it must have seen nothing but reading."""
 
         def finish():
+            if server.strict_logout:
+                # The client has ended; its last words may not have been read yet.
+                process.wait_until(lambda: server.connections == 0, 10, "the end of all sessions")
             server.stop()
-            self.assertEqual(server.violations, [], "commands that change something at the server")
+            self.assertEqual(server.violations, [], "what a client must never do")
 
         self.addCleanup(finish)
         return server
@@ -58,6 +62,64 @@ class MountTest(unittest.TestCase):
         with self.assertRaises(OSError) as caught:
             function(*arguments)
         self.assertEqual(os.strerror(caught.exception.errno), os.strerror(errno))
+
+
+class FakeTest(MountTest):
+    """Mounts of one mailbox, `USER`, at servers with a personality, which the client must leave politely."""
+
+    USER = "ada@example.org"
+    # Short, for tests that wait for them.
+    DEADLINES = {"connect": 5, "login": 5, "stall": 3, "total": 12}
+
+    def fake(self, personality="exchange", *named, messages=10, **options):
+        """A server with these faults (imap_fault_names.py), and so many messages in USER's INBOX; `self.imap`. It must
+        have nothing to complain of in the end."""
+        self.imap = self.server(ImapScriptServer(personality, **({"strict_logout": True} | options)))
+        self.inbox = self.imap.mailbox(self.USER).inbox.fill(messages)
+        self.faults = [imap_fault_names.install(self.imap, one) for one in named]
+        return self.imap
+
+    def fault(self, named):
+        """One more fault, from now on."""
+        return imap_fault_names.install(self.imap, named)
+
+    def box(self, user=None, *, token=False, timeouts=None, imap=None, **config):
+        """`self.mounted`: USER's mailbox at self.imap, with a password or with a token."""
+        account = mount.password_account(self.imap, [user or self.USER], **({} if imap is None else imap))
+        if token or "AUTH=PLAIN" not in self.imap.capabilities_of(None).split():
+            account["auth"] = {"method": "token-command", "command": ["echo", "a-token"]}
+        config.setdefault("refresh_interval", 0.2)
+        self.mounted = self.mount(account, timeouts=timeouts or self.DEADLINES, **config)
+        return self.mounted
+
+    def paths(self, *folder):
+        """{UID: path} of the messages in a folder, INBOX by default."""
+        names = self.mounted.messages(self.USER, *(folder or ("INBOX",)))
+        return {mount.uid_of(name): self.mounted.path(self.USER, *(folder or ("INBOX",)), name) for name in names}
+
+    def assert_all_is_read(self, *unread):
+        """Every message of INBOX but those with the UIDs `unread` is there, and what the server has."""
+        paths = self.paths()
+        self.assertEqual(sorted(paths), self.inbox.uids())
+        for uid, path in paths.items():
+            if uid not in unread:
+                self.assertEqual(read(path), self.inbox.get(uid).body)
+
+    def wait_for(self, condition, what, seconds=60):
+        """process.wait_until(), as a method."""
+        return process.wait_until(condition, seconds, what)
+
+    def assert_mends(self, path, body, seconds=60):
+        """The message is read in the end, and right."""
+        process.wait_until(lambda: try_read(path) == body, seconds, f"reading {path}")
+
+
+def try_read(path):
+    """All bytes of a file, or the number of the error."""
+    try:
+        return read(path)
+    except OSError as error:
+        return error.errno
 
 
 def _bad(result):

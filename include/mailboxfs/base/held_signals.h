@@ -2,10 +2,11 @@
 
 #include <csignal>
 
-namespace mailboxfs::oauth {
+namespace mailboxfs::base {
 
 // While it lives, signals that end the program by default wait: what a server has just given away (a new refresh
-// token) is worth the moment until it is on the disk. Thread-bound; no help against signals that another thread takes.
+// token) is worth the moment until it is on the disk. For this thread alone, and for good for those that it starts
+// meanwhile; no help against signals that another thread takes.
 class HeldSignals {
  public:
   HeldSignals() noexcept;
@@ -17,4 +18,4 @@ class HeldSignals {
   sigset_t before_{};
 };
 
-}  // namespace mailboxfs::oauth
+}  // namespace mailboxfs::base

@@ -1,6 +1,6 @@
-#include "held_signals.h"
+#include "mailboxfs/base/held_signals.h"
 
-namespace mailboxfs::oauth {
+namespace mailboxfs::base {
 
 HeldSignals::HeldSignals() noexcept {
   sigset_t held;
@@ -11,4 +11,4 @@ HeldSignals::HeldSignals() noexcept {
 
 HeldSignals::~HeldSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-}  // namespace mailboxfs::oauth
+}  // namespace mailboxfs::base
