@@ -66,8 +66,9 @@ constexpr Note kNotes[] = {
     {"Microsoft Exchange", "invisible-folders",
      "over IMAP, Exchange shows no folders with a slash in their name, no online archive and no public folders",
      "What is in there is not in the mount, and in no backup of it. Folders can be renamed."},
-    {"Gmail", "labels", "[Gmail]/All Mail has every message of the other folders once more",
-     "A copy of the whole mount has them several times. Leave \"[Gmail]\" out of copies, or take only \"All Mail\"."},
+    {"Gmail", "labels", "Gmail shows each label as a folder; what has no label is only in [Gmail]/All Mail",
+     "All Mail is not shown, as it repeats the other folders. For a backup that is to have archived messages, too: "
+     "\"folders\": {\"include\": [\"[Gmail]/All Mail\"]} in the account."},
     {"Gmail", "daily-volume", "Gmail gives 2500 MB per day over IMAP, and locks the account out after that",
      "Copy a large mailbox in several days. What was read once stays in the cache as long as there is room."},
     {"Yahoo", "folder-limit", "Yahoo shows the newest 10,000 messages of a folder",
@@ -206,10 +207,23 @@ void CheckMessages(Subject& subject, const ProbeReport& probe) {
                "message-unfetchable");
 }
 
+void CheckFolders(Subject& subject, const ProbeReport& probe) {
+  const std::string count = base::CountOf(probe.folders, "folder");
+  if (probe.hidden.empty()) return subject.Ok("folders", count);
+  constexpr size_t kShown = 10;
+  std::string names;
+  for (size_t i = 0; i < probe.hidden.size() && i < kShown; ++i) names += (i == 0 ? "" : ", ") + probe.hidden[i];
+  if (probe.hidden.size() > kShown) names += ", ...";
+  subject.Info(
+      "folders", base::Format("{}; {} of them not shown: {}", count, probe.hidden.size(), names),
+      "They hold no mail, or only what other folders have as well, or the configuration excludes them. To show "
+      "them all the same: \"folders\": {\"include\": [\"NAME\"]} in the account.");
+}
+
 }  // namespace
 
 void CheckContents(const Context& context, Subject& subject, const ProbeReport& probe) {
-  subject.Ok("folders", base::CountOf(probe.folders, "folder"));
+  CheckFolders(subject, probe);
   CheckMessages(subject, probe);
   CheckSizes(subject, probe.samples);
   const auto interval = std::chrono::duration_cast<std::chrono::seconds>(context.config.refresh_interval);

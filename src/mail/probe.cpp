@@ -174,6 +174,12 @@ void Probe(const ConnectionContext& context, LoginTrace& trace, ProbeReport& rep
   trace.layer = Layer::kFolders;
   const std::vector<model::FolderInfo> folders = connection->ListFolders({});
   report.folders = folders.size();
+  for (const model::FolderInfo& folder : folders) {
+    if (!folder.hidden) continue;
+    std::string path;
+    for (const model::FolderInfo::Component& part : folder.path) path += (path.empty() ? "" : "/") + part.text;
+    report.hidden.push_back(base::Printable(path));
+  }
   const auto inbox = std::find_if(folders.begin(), folders.end(),
                                   [](const model::FolderInfo& folder) { return imap::IsInbox(folder.id); });
   trace.layer = Layer::kMessage;

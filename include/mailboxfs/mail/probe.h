@@ -51,6 +51,7 @@ struct ProbeReport {
   bool exchange = false;                  // Microsoft's.
 
   size_t folders = 0;
+  std::vector<std::string> hidden;  // Those of them that a mount does not show; printable.
   uint32_t inbox_messages = 0;
   struct Sample {
     model::Uid uid = 0;
