@@ -16,9 +16,9 @@ struct stat ToStat(const tree::Attributes& attributes, const Presentation& prese
   out.st_ino = attributes.ino;
   const mode_t mode = attributes.directory ? S_IFDIR | 0555 : S_IFREG | 0444;
   out.st_mode = mode & ~(presentation.umask & 0777);
-  // Also for directories: 1 means "not counted", where 2 would tell find(1) that there are no
+  // For directories 1 means "not counted", where 2 would tell find(1) that there are no
   // subdirectories to look into.
-  out.st_nlink = 1;
+  out.st_nlink = attributes.links;
   out.st_uid = presentation.uid;
   out.st_gid = presentation.gid;
   out.st_size = static_cast<off_t>(attributes.size);

@@ -17,7 +17,7 @@ bool DirectoryPage::AddDot(tree::Ino ino, const char* name, off_t cookie) {
 }
 
 bool DirectoryPage::Add(const tree::DirEntry& entry) {
-  return Append(entry.name, ToEntry(entry.attributes, presentation_), static_cast<off_t>(entry.attributes.ino));
+  return Append(entry.name, ToEntry(entry.attributes, presentation_), static_cast<off_t>(entry.position));
 }
 
 size_t DirectoryPage::EntriesLeft() const {

@@ -10,6 +10,12 @@ Notifier::~Notifier() { Stop(); }
 
 void Notifier::Deleted(uint64_t parent, uint64_t ino, const std::string& name) { Push(Change{parent, ino, name}); }
 
+// The kernel takes an inode of which a name is said to be deleted for one that has no name left.
+void Notifier::Unlinked(uint64_t parent, uint64_t ino, const std::string& name) {
+  Push(Change{parent, 0, name});
+  AttributesChanged(ino);
+}
+
 void Notifier::AttributesChanged(uint64_t ino) { Push(Change{0, ino, {}}); }
 
 void Notifier::Push(Change change) {
@@ -87,6 +93,8 @@ void Notifier::Tell(fuse_session* session, const Change& change) {
   if (change.parent == 0) {
     // A negative offset: attributes only; no page lock is touched.
     result = fuse_lowlevel_notify_inval_inode(session, change.ino, -1, 0);
+  } else if (change.ino == 0) {
+    result = fuse_lowlevel_notify_inval_entry(session, change.parent, change.name.c_str(), change.name.size());
   } else {
     result = fuse_lowlevel_notify_delete(session, change.parent, change.ino, change.name.c_str(), change.name.size());
     // A directory in use, or another inode under the name: the name is at least asked for again.

@@ -49,6 +49,7 @@ class Notifier : public tree::KernelNotifier {
 
   // Before Start and after Stop the kernel knows nothing of us: both do nothing.
   void Deleted(uint64_t parent, uint64_t ino, const std::string& name) override;
+  void Unlinked(uint64_t parent, uint64_t ino, const std::string& name) override;
   void AttributesChanged(uint64_t ino) override;
 
   // `session` is borrowed until Stop and has been greeted by the kernel.
@@ -62,7 +63,7 @@ class Notifier : public tree::KernelNotifier {
   // Order does not matter to the kernel, so that the queue can be a set, which finds duplicates.
   struct Change {
     uint64_t parent = 0;  // 0: attributes of `ino`.
-    uint64_t ino = 0;
+    uint64_t ino = 0;     // 0: the name alone has gone.
     std::string name;
     bool operator<(const Change& other) const {
       return std::tie(parent, ino, name) < std::tie(other.parent, other.ino, other.name);

@@ -117,7 +117,7 @@ void Operations::ReadDir(Reply& reply, tree::Ino ino, size_t size, off_t offset,
       if (plus) Tell(entry.attributes);
       room = page.Add(entry);
       if (!room) break;
-      after = entry.attributes.ino;
+      after = entry.position;
     }
     if (entries.size() < limit) break;
   }

@@ -34,10 +34,14 @@ BodySectionData Section(FetchItem& item, const RawResponse& raw) {
   return data;
 }
 
+std::optional<uint64_t> Positive(std::string_view text) {
+  const std::optional<uint64_t> value = ParseNumber(text);
+  return value == uint64_t{0} ? std::nullopt : value;
+}
+
 // Zoho sends 0 and -1 for "no such thing".
 std::optional<uint64_t> ModSeq(const FetchItem& item) {
-  const std::optional<uint64_t> value = ParseNumber(WithoutTrailingSpaces(WithoutLeadingSpaces(item.text)));
-  return value == uint64_t{0} ? std::nullopt : value;
+  return Positive(WithoutTrailingSpaces(WithoutLeadingSpaces(item.text)));
 }
 
 void AddItem(FetchData& data, FetchItem& item, const RawResponse& raw) {
@@ -57,6 +61,8 @@ void AddItem(FetchData& data, FetchItem& item, const RawResponse& raw) {
     data.rfc822_size = ParseNumber(item.text);
   } else if (item.name == "MODSEQ") {
     data.mod_seq = ModSeq(item);
+  } else if (item.name == "X-GM-MSGID") {
+    data.gmail_message_id = Positive(item.text);
   }
 }
 

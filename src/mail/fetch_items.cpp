@@ -141,6 +141,7 @@ void FetchedItems::OnFetch(imap::FetchData& fetch) {
   if (fetch.flags) item.flags = JoinFlags(*fetch.flags);
   if (fetch.internal_date) item.internal_date = fetch.internal_date;
   if (fetch.rfc822_size) item.size = fetch.rfc822_size;
+  if (fetch.gmail_message_id) item.shared_id = fetch.gmail_message_id;
   for (imap::BodySectionData& section : fetch.sections) {
     if (base::AsciiUpper(std::string_view(section.section).substr(0, 6)) != "HEADER") continue;
     std::string header = std::move(section.content).value_or(std::string());

@@ -60,6 +60,7 @@ class FetchedItems {
     std::optional<int64_t> internal_date;
     std::optional<uint64_t> size;
     std::optional<std::string> header;
+    std::optional<uint64_t> shared_id;
     // More than the FLAGS that a server may send on its own.
     bool Answered() const { return size || internal_date || header; }
     bool Complete() const { return internal_date && size && header; }

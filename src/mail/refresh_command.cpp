@@ -17,6 +17,8 @@ using model::Uid;
 
 constexpr std::string_view kHeaderItems =
     "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
+constexpr std::string_view kGmailHeaderItems =
+    "(UID FLAGS INTERNALDATE RFC822.SIZE X-GM-MSGID BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
 constexpr std::string_view kDateItems = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
 constexpr size_t kFlagsBatch = 1000;
 // More cannot be shown by stat, nor be meant.
@@ -37,6 +39,7 @@ model::MessageInfo MakeInfo(Uid uid, const FetchedItems::Item& item) {
   info.size_estimate = std::min(item.size.value_or(0), kMaxEstimate);
   info.header = item.header.value_or(std::string());
   info.complete = item.Complete();
+  info.shared_id = item.shared_id.value_or(0);
   return info;
 }
 
@@ -97,7 +100,7 @@ bool RefreshCommand::ListTail() {
   request.name = "UID FETCH";
   request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH")
                         .Raw(std::to_string(last + 1) + ":*")
-                        .Raw(kHeaderItems)
+                        .Raw(HeaderItems())
                         .Finish();
   request.on_data = [&](imap::UntaggedData& data) {
     Collect(data, items);
@@ -246,6 +249,10 @@ void RefreshCommand::AddBatch(std::span<const FolderListing::Message> batch) {
   sink_.Progress(added_, to_add_);
 }
 
+std::string_view RefreshCommand::HeaderItems() const {
+  return connection_.Has("X-GM-EXT-1") ? kGmailHeaderItems : kHeaderItems;
+}
+
 void RefreshCommand::Gather(Uids uids, FetchedItems& items) {
   const size_t max_octets = connection_.max_command_octets();
   const size_t room = max_octets > 2 * kCommandOverhead ? max_octets - kCommandOverhead : kCommandOverhead;
@@ -275,7 +282,7 @@ void RefreshCommand::Gather(Uids uids, FetchedItems& items) {
 imap::StatusResponse RefreshCommand::FetchHeaders(const std::string& uid_set, FetchedItems& items) {
   Request request;
   request.name = "UID FETCH";
-  request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH").Raw(uid_set).Raw(kHeaderItems).Finish();
+  request.command = imap::CommandBuilder(connection_.NextTag(), "UID FETCH").Raw(uid_set).Raw(HeaderItems()).Finish();
   request.on_data = [&items](imap::UntaggedData& data) { Collect(data, items); };
   imap::StatusResponse status = connection_.Run(request);
   items.EndCommand();

@@ -4,6 +4,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mail/connection.h"
@@ -57,6 +58,7 @@ class RefreshCommand {
   void AddMessages(const std::vector<FolderListing::Message>& fresh);
   void AddBatch(std::span<const FolderListing::Message> batch);
   void BetweenBatches();
+  std::string_view HeaderItems() const;
   // Collects the items of `uids`, halving the set when the server refuses it.
   void Gather(Uids uids, FetchedItems& items);
   imap::StatusResponse FetchHeaders(const std::string& uid_set, FetchedItems& items);

@@ -12,6 +12,7 @@
 #include "body_files.h"
 #include "cache_ledger.h"
 #include "index_fsck.h"
+#include "index_tables.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
 
@@ -120,9 +121,11 @@ void CacheFsck::FindBodies() {
 }
 
 std::optional<CacheFsck::Message> CacheFsck::MessageOf(uint64_t ino) {
-  Statement row = index_.Prepare("SELECT tag, size, size_exact FROM nodes WHERE ino = ? AND kind = 2").Bind(ino);
+  Statement row =
+      index_.Prepare("SELECT ino, tag, size, size_exact FROM nodes WHERE ino = " MAILBOXFS_FIRST_ROW " AND kind = 2")
+          .Bind(ino);
   if (!row.Step()) return std::nullopt;
-  return Message{row.As<uint64_t>(0), row.As<uint64_t>(1), row.Int(2) != 0};
+  return Message{row.As<uint64_t>(0), row.As<uint64_t>(1), row.As<uint64_t>(2), row.Int(3) != 0};
 }
 
 void CacheFsck::CheckBody(uint64_t ino, const Body& body) {
@@ -136,13 +139,14 @@ void CacheFsck::CheckBody(uint64_t ino, const Body& body) {
   const base::UniqueFd fd(::open(body.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   BodyFooter footer;
   if (const std::optional<std::string> fault = FaultOf(fd, ino, *message, &footer)) {
-    Remove(IndexPathOf(index_, ino), base::Format("cached body {}: {}", body.path, *fault), kFetchedAgain, body.path);
+    Remove(IndexPathOf(index_, message->entry), base::Format("cached body {}: {}", body.path, *fault), kFetchedAgain,
+           body.path);
     removed_.push_back(ino);
     return;
   }
   ++summary_->bodies;
   summary_->bytes += footer.size;
-  CheckMode(ino, fd);
+  CheckMode(*message, fd);
   CheckSize(ino, *message, footer.size);
 }
 
@@ -167,18 +171,21 @@ std::optional<std::string> CacheFsck::FaultOf(const base::UniqueFd& fd, uint64_t
   return std::nullopt;
 }
 
-void CacheFsck::CheckMode(uint64_t ino, const base::UniqueFd& fd) {
+void CacheFsck::CheckMode(const Message& message, const base::UniqueFd& fd) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0 || (status.st_mode & (S_IRWXG | S_IRWXO)) == 0) return;
-  Add(IndexPathOf(index_, ino), "others may read its cached body", "chmod 600",
+  Add(IndexPathOf(index_, message.entry), "others may read its cached body", "chmod 600",
       options_.change && ::fchmod(fd.get(), S_IRUSR | S_IWUSR) == 0);
 }
 
 // The body has a checksum, the index has none.
 void CacheFsck::CheckSize(uint64_t ino, const Message& message, uint64_t size) {
   if (!message.size_exact || message.size == size) return;
-  if (options_.change) index_.Prepare("UPDATE nodes SET size = ?2 WHERE ino = ?1").Bind(ino).Bind(size).Run();
-  Add(IndexPathOf(index_, ino), base::Format("its size in the index is {}, but it has {} bytes", message.size, size),
+  if (options_.change) {
+    index_.Prepare("UPDATE nodes SET size = ?2 WHERE ino IN " MAILBOXFS_ROWS).Bind(ino).Bind(size).Run();
+  }
+  Add(IndexPathOf(index_, message.entry),
+      base::Format("its size in the index is {}, but it has {} bytes", message.size, size),
       "the index has the right size", options_.change);
 }
 

@@ -32,6 +32,7 @@ class CacheFsck {
   };
   // What the index says of an inode.
   struct Message {
+    uint64_t entry = 0;  // Row.
     uint64_t tag = 0;
     uint64_t size = 0;
     bool size_exact = false;
@@ -44,7 +45,7 @@ class CacheFsck {
   std::optional<std::string> FaultOf(const base::UniqueFd& fd, uint64_t ino, const Message& message,
                                      BodyFooter* footer);
   void CheckSize(uint64_t ino, const Message& message, uint64_t size);
-  void CheckMode(uint64_t ino, const base::UniqueFd& fd);
+  void CheckMode(const Message& message, const base::UniqueFd& fd);
   std::optional<Message> MessageOf(uint64_t ino);
   void CheckLedger();
   std::string ComparedWithLedger() const;

@@ -144,6 +144,7 @@ class Run {
   // The rows, and by them the cache. Without `change` what is done to the rows is undone.
   void CheckRows() {
     Transaction transaction(*index_);
+    UpgradeIndex(*index_);
     const auto progress = [&](uint64_t done, uint64_t total) {
       if (options_.progress) options_.progress("index", done, total);
     };

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "hasher.h"
+#include "index_tables.h"
 #include "little_endian.h"
 #include "mailboxfs/base/log.h"
 #include "schema.h"
@@ -17,9 +18,11 @@ constexpr size_t kReaders = 3;
 constexpr int64_t kLostInos = 1'000'000;
 
 // The UID is shown only while it means something: not that of a message that is set aside.
-#define MAILBOXFS_NODE_COLUMNS                                        \
-  "ino, parent, kind, name, mtime, size, size_exact, tag, complete, " \
-  "CASE WHEN uid_validity = (SELECT f.uid_validity FROM folders f WHERE f.ino = parent) THEN uid ELSE 0 END"
+#define MAILBOXFS_NODE_COLUMNS                                                                                \
+  "coalesce(link, ino), parent, kind, name, mtime, size, size_exact, tag, complete, "                         \
+  "CASE WHEN uid_validity = (SELECT f.uid_validity FROM folders f WHERE f.ino = parent) THEN uid ELSE 0 END," \
+  "ino, CASE WHEN shared_id IS NULL THEN 1 ELSE (SELECT count(*) FROM nodes o"                                \
+  " WHERE o.shared_id = nodes.shared_id AND coalesce(o.link, o.ino) = coalesce(nodes.link, nodes.ino)) END"
 
 #define MAILBOXFS_FOLDER_COLUMNS                                          \
   "ino, mailbox, id, selectable, uid_validity, uid_next, message_count, " \
@@ -37,6 +40,8 @@ Node ReadNode(Statement& row) {
   node.tag = row.As<uint64_t>(7);
   node.complete = row.Int(8) != 0;
   node.uid = row.As<model::Uid>(9);
+  node.entry = row.As<Ino>(10);
+  node.links = row.As<uint64_t>(11);
   return node;
 }
 
@@ -133,7 +138,18 @@ void SqliteIndex::SkipLostInos() {
 
 std::optional<Node> SqliteIndex::Get(Ino ino) {
   auto reader = readers_->Take();
-  return FirstOf(reader->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE ino = ?").Bind(ino), ReadNode);
+  return FirstOf(
+      reader->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE ino = " MAILBOXFS_FIRST_ROW).Bind(ino),
+      ReadNode);
+}
+
+std::vector<Node> SqliteIndex::Names(Ino message) {
+  auto reader = readers_->Take();
+  return AllOf(reader
+                   ->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE ino IN " MAILBOXFS_ROWS
+                             " AND kind = 2 ORDER BY ino")
+                   .Bind(message),
+               ReadNode);
 }
 
 std::optional<Node> SqliteIndex::Find(Ino parent, std::string_view name) {
@@ -168,7 +184,8 @@ std::vector<Node> SqliteIndex::List(Ino parent, Ino after, size_t limit) {
 
 std::optional<MessageDetails> SqliteIndex::Details(Ino message) {
   auto reader = readers_->Take();
-  return FirstOf(reader->Prepare("SELECT flags, message_id FROM nodes WHERE ino = ? AND kind = 2").Bind(message),
+  return FirstOf(reader->Prepare("SELECT flags, message_id FROM nodes WHERE ino = " MAILBOXFS_FIRST_ROW " AND kind = 2")
+                     .Bind(message),
                  [](Statement& row) {
                    return MessageDetails{row.Text(0), row.Text(1)};
                  });

@@ -29,9 +29,12 @@ Ino InsertDirectory(Database& database, Ino parent, NodeKind kind, std::string_v
 
 // All messages of a folder that stays.
 void RemoveMessagesOf(Database& database, Ino folder, std::vector<Removed>* removed) {
-  for (auto rows = database.Prepare("SELECT ino, name FROM nodes WHERE parent = ? AND kind = 2").Bind(folder);
+  for (auto rows = database
+                       .Prepare("SELECT coalesce(n.link, n.ino), n.name, " MAILBOXFS_LINKED
+                                " FROM nodes n WHERE n.parent = ? AND n.kind = 2")
+                       .Bind(folder);
        rows.Step();) {
-    removed->push_back({rows.As<Ino>(0), folder, rows.Text(1)});
+    removed->push_back({rows.As<Ino>(0), folder, rows.Text(1), rows.Int(2) != 0});
   }
   database.Prepare("DELETE FROM nodes WHERE parent = ? AND kind = 2").Bind(folder).Run();
   database.Prepare("DELETE FROM aside WHERE folder = ?").Bind(folder).Run();
@@ -130,18 +133,24 @@ class FolderReplacement {
   }
 
   void RemoveFolder(const Known& folder) {
+    for (auto rows = db_.Prepare("SELECT coalesce(n.link, n.ino), n.name FROM nodes n"
+                                 " WHERE n.parent = ? AND " MAILBOXFS_LINKED)
+                         .Bind(folder.ino);
+         rows.Step();) {
+      removed_.push_back({rows.As<Ino>(0), folder.ino, rows.Text(1), true});
+    }
     db_.Prepare("DELETE FROM nodes WHERE parent = ? AND kind = 2").Bind(folder.ino).Run();
     db_.Prepare("DELETE FROM aside WHERE folder = ?").Bind(folder.ino).Run();
     db_.Prepare("DELETE FROM folders WHERE ino = ?").Bind(folder.ino).Run();
     db_.Prepare("DELETE FROM nodes WHERE ino = ?").Bind(folder.ino).Run();
-    removed_.push_back({folder.ino, folder.parent, folder.name});
+    removed_.push_back({folder.ino, folder.parent, folder.name, false});
     changed_.insert(folder.parent);
   }
 
   void Move(const Known& known, const NewFolder& folder, Ino parent) {
     const std::string name = FreeName(db_, parent, folder.name, NodeKind::kFolder);
     db_.Prepare("UPDATE nodes SET parent = ?2, name = ?3 WHERE ino = ?1").Bind(known.ino).Bind(parent).Bind(name).Run();
-    removed_.push_back({known.ino, known.parent, known.name});
+    removed_.push_back({known.ino, known.parent, known.name, false});
     changed_.insert(known.parent);
     changed_.insert(parent);
   }

@@ -28,7 +28,19 @@ bool IsFileName(std::string_view name) {
          name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos;
 }
 
-// All of them read indexes, or tables that have a row for each folder.
+// Links that do not agree with the first row of their inode. A name is younger than what it is a name of, which also
+// keeps numbers that were never given out from being an inode.
+constexpr const char* kWrongLinks =
+    "SELECT l.ino, l.link FROM nodes l LEFT JOIN nodes r ON r.ino = coalesce("
+    "  (SELECT o.ino FROM nodes o WHERE o.ino = l.link AND o.link IS NULL),"
+    "  (SELECT min(o.ino) FROM nodes o WHERE o.link = l.link))"
+    " LEFT JOIN folders a ON a.ino = l.parent LEFT JOIN folders b ON b.ino = r.parent"
+    " WHERE l.link IS NOT NULL AND ifnull(typeof(l.link) = 'integer' AND typeof(l.shared_id) = 'integer'"
+    "  AND l.link > 1000 AND l.link < l.ino AND l.kind = 2 AND r.kind = 2 AND r.shared_id = l.shared_id"
+    "  AND r.tag = l.tag AND r.mtime = l.mtime AND r.size = l.size AND r.size_exact = l.size_exact"
+    "  AND a.mailbox = b.mailbox, 0) = 0";
+
+// All of them read indexes, or tables that have a row for each folder, or the links.
 constexpr const char* kContradictions[] = {
     // Mailboxes and folders that are not where they should be.
     "SELECT 1 FROM mailboxes m LEFT JOIN nodes n ON n.ino = m.ino WHERE n.kind IS NOT 0 OR n.parent <> 1",
@@ -46,6 +58,7 @@ constexpr const char* kContradictions[] = {
     "SELECT 1 WHERE (SELECT count(*) FROM sqlite_sequence WHERE name = 'nodes') <> 1",
     "SELECT 1 FROM sqlite_sequence WHERE name = 'nodes' AND seq < (SELECT max(ino) FROM nodes)",
     "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'id')",
+    kWrongLinks,
 };
 
 }  // namespace
@@ -101,6 +114,7 @@ std::vector<FsckFinding> IndexFsck::Run(FsckSummary* summary) {
   CheckPlaces();
   CheckNodes();
   RemoveUnsound();
+  CheckLinks();
   CheckCounts();
   CheckAside();
   CheckSequence();
@@ -301,6 +315,19 @@ void IndexFsck::RemoveUnsound() {
     if (!row.Step()) continue;
     const std::string free_name = FreeName(db_, row.As<Ino>(0), name, static_cast<NodeKind>(row.Int(1)));
     db_.Prepare("UPDATE nodes SET name = ?2 WHERE ino = ?1").Bind(ino).Bind(free_name).Run();
+  }
+}
+
+// Which of an inode's rows is right nobody knows; apart, each is what the server says of it.
+void IndexFsck::CheckLinks() {
+  std::vector<std::pair<Ino, Ino>> wrong;
+  for (auto row = db_.Prepare(kWrongLinks); row.Step();) wrong.emplace_back(row.As<Ino>(0), row.As<Ino>(1));
+  for (const auto& [row, inode] : wrong) {
+    Add(IndexPathOf(db_, row), base::Format("it cannot be a name of {}", InodeName(inode)),
+        "a file of its own; its size counts as an estimate until it is opened");
+    db_.Prepare("UPDATE nodes SET link = NULL, shared_id = NULL, size_exact = 0, tag = random() WHERE ino = ?")
+        .Bind(row)
+        .Run();
   }
 }
 

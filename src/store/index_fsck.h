@@ -14,7 +14,7 @@
 
 namespace mailboxfs::store {
 
-// MAILBOX/FOLDER/FILE, printable; as much of it as there is.
+// MAILBOX/FOLDER/FILE, printable; as much of it as there is. `ino`: a row's number.
 std::string IndexPathOf(Database& database, Ino ino);
 
 // After an unclean end: if what the tables say of each other cannot be true, as far as that is told
@@ -58,6 +58,7 @@ class IndexFsck {
   void CheckMessage(const NodeRow& node);
   void CheckValues(const NodeRow& node);
   void RemoveUnsound();
+  void CheckLinks();
   void CheckCounts();
   void CheckAside();
   void CheckSequence();

@@ -12,12 +12,14 @@ using base::ErrorKind;
 
 namespace {
 
-Digest MatchKey(uint64_t seed, const NewMessage& message) {
+Digest MatchKey(uint64_t seed, const NewMessage& message, uint64_t shared_id) {
   Hasher hasher(seed);
   hasher.UpdateField(message.message_id);
   hasher.UpdateInt(static_cast<uint64_t>(message.internal_date));
   hasher.UpdateInt(message.size_estimate);
   hasher.UpdateField(message.header);
+  // Twins that the server can tell apart are no match for each other.
+  if (shared_id != 0) hasher.UpdateInt(shared_id);
   return hasher.Finish();
 }
 
@@ -78,14 +80,49 @@ bool KnowsUid(Database& database, Ino folder, model::UidValidity uid_validity, m
       .Step();
 }
 
+// Who in the mailbox has a shared_id already.
+struct Sharers {
+  bool in_folder = false;
+  Ino first = 0;  // Row; 0: nobody.
+};
+
+Sharers FindSharers(Database& database, Ino folder, uint64_t shared_id) {
+  Sharers sharers;
+  for (auto row = database
+                      .Prepare("SELECT n.ino, n.parent = ?2 FROM nodes n CROSS JOIN folders f ON f.ino = n.parent"
+                               " WHERE n.shared_id = ?1 AND f.mailbox = (SELECT mailbox FROM folders WHERE ino = ?2)"
+                               " ORDER BY n.ino")
+                      .Bind(shared_id)
+                      .Bind(folder);
+       row.Step();) {
+    if (sharers.first == 0) sharers.first = row.As<Ino>(0);
+    sharers.in_folder = sharers.in_folder || row.Int(1) != 0;
+  }
+  return sharers;
+}
+
+// Makes the row that was inserted last a name of the inode that `row` is a name of, which is returned.
+Ino LinkTo(Database& database, Ino row) {
+  const Ino inserted = static_cast<Ino>(database.LastInsertId());
+  database
+      .Prepare(
+          "UPDATE nodes SET (link, tag, mtime, size, size_exact) = (SELECT coalesce(o.link, o.ino), o.tag, o.mtime,"
+          " o.size, o.size_exact FROM nodes o WHERE o.ino = ?2) WHERE ino = ?1")
+      .Bind(inserted)
+      .Bind(row)
+      .Run();
+  Statement link = database.Prepare("SELECT link FROM nodes WHERE ino = ?").Bind(inserted);
+  return link.Step() ? link.As<Ino>(0) : 0;
+}
+
 // False, and nothing is done, if the folder has the message already.
 bool InsertMessage(Database& database, Ino folder, model::UidValidity uid_validity, const NewMessage& message,
-                   std::string_view match_key) {
+                   std::string_view match_key, uint64_t shared_id) {
   const auto insert = [&](std::string_view name) {
     database
         .Prepare(
             "INSERT OR IGNORE INTO nodes(parent, kind, mtime, size, uid_validity, uid, name, flags, message_id,"
-            " match_key, complete) VALUES(?, 2, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            " match_key, complete, shared_id) VALUES(?, 2, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))")
         .Bind(folder)
         .Bind(message.internal_date)
         .Bind(message.size_estimate)
@@ -96,6 +133,7 @@ bool InsertMessage(Database& database, Ino folder, model::UidValidity uid_validi
         .Bind(message.message_id)
         .BindBlob(match_key)
         .Bind(message.complete ? 1 : 0)
+        .Bind(shared_id)
         .Run();
     return database.Changes() == 1;
   };
@@ -108,7 +146,7 @@ bool InsertMessage(Database& database, Ino folder, model::UidValidity uid_validi
 
 // If the message is known and incomplete.
 void CompleteMessage(Database& database, Ino folder, model::UidValidity uid_validity, const NewMessage& message,
-                     std::string_view match_key, std::vector<Removed>* completed) {
+                     std::string_view match_key, uint64_t shared_id, std::vector<Removed>* completed) {
   Removed old;
   {
     Statement row =
@@ -118,14 +156,14 @@ void CompleteMessage(Database& database, Ino folder, model::UidValidity uid_vali
             .Bind(uid_validity)
             .Bind(message.uid);
     if (!row.Step()) return;
-    old = {row.As<Ino>(0), folder, row.Text(1)};
+    old = {row.As<Ino>(0), folder, row.Text(1), false};
   }
   const std::string name =
       message.name == old.name ? old.name : FreeName(database, folder, message.name, NodeKind::kMessage);
   database
       .Prepare(
           "UPDATE nodes SET name = ?2, mtime = ?3, size = CASE WHEN size_exact THEN size ELSE ?4 END, flags = ?5,"
-          " message_id = ?6, match_key = ?7, complete = 1 WHERE ino = ?1")
+          " message_id = ?6, match_key = ?7, complete = 1, shared_id = nullif(?8, 0) WHERE ino = ?1")
       .Bind(old.ino)
       .Bind(name)
       .Bind(message.internal_date)
@@ -133,6 +171,7 @@ void CompleteMessage(Database& database, Ino folder, model::UidValidity uid_vali
       .Bind(message.flags)
       .Bind(message.message_id)
       .BindBlob(match_key)
+      .Bind(shared_id)
       .Run();
   completed->push_back(std::move(old));
 }
@@ -143,11 +182,12 @@ void ChangeMessageCount(Database& database, Ino folder, int64_t by) {
 
 std::vector<Removed> RemoveAside(Database& database, Ino folder) {
   std::vector<Removed> removed;
-  for (auto rows =
-           database.Prepare("SELECT n.ino, n.name FROM aside a JOIN nodes n ON n.ino = a.ino WHERE a.folder = ?")
-               .Bind(folder);
+  for (auto rows = database
+                       .Prepare("SELECT coalesce(n.link, n.ino), n.name, " MAILBOXFS_LINKED
+                                " FROM aside a JOIN nodes n ON n.ino = a.ino WHERE a.folder = ?")
+                       .Bind(folder);
        rows.Step();) {
-    removed.push_back({rows.As<Ino>(0), folder, rows.Text(1)});
+    removed.push_back({rows.As<Ino>(0), folder, rows.Text(1), rows.Int(2) != 0});
   }
   database.Prepare("DELETE FROM nodes WHERE ino IN (SELECT ino FROM aside WHERE folder = ?)").Bind(folder).Run();
   database.Prepare("DELETE FROM aside WHERE folder = ?").Bind(folder).Run();
@@ -181,36 +221,41 @@ std::vector<model::Uid> SqliteIndex::BeginListing(Ino folder, model::UidValidity
   return Uids(folder);
 }
 
-std::vector<Removed> SqliteIndex::AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) {
+AddedChanges SqliteIndex::AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) {
   base::MutexLock lock(write_mutex_);
   Transaction transaction(*writer_);
   const ListingState state = GetListingState(*writer_, folder);
   SkipLostInos();
   int64_t inserted = 0;
-  std::vector<Removed> completed;
+  AddedChanges changes;
   for (const NewMessage& message : messages) {
     if (!message.complete) {
       // No key: all of them look alike.
-      if (InsertMessage(*writer_, folder, state.uid_validity, message, "")) ++inserted;
+      if (InsertMessage(*writer_, folder, state.uid_validity, message, "", 0)) ++inserted;
       continue;
     }
-    const Digest match_key = MatchKey(match_seed_, message);
-    if (state.has_aside && !KnowsUid(*writer_, folder, state.uid_validity, message.uid) &&
-        MatchAside(*writer_, folder, state.uid_validity, message, View(match_key))) {
-      continue;
+    const Digest match_key = MatchKey(match_seed_, message, message.shared_id);
+    if (state.has_aside && !KnowsUid(*writer_, folder, state.uid_validity, message.uid)) {
+      if (MatchAside(*writer_, folder, state.uid_validity, message, View(match_key))) continue;
+      // Or one from before the server's number for it was asked for.
+      const Digest old_key = MatchKey(match_seed_, message, 0);
+      if (message.shared_id != 0 && MatchAside(*writer_, folder, state.uid_validity, message, View(old_key))) continue;
     }
-    if (InsertMessage(*writer_, folder, state.uid_validity, message, View(match_key))) {
+    const Sharers sharers = message.shared_id != 0 ? FindSharers(*writer_, folder, message.shared_id) : Sharers();
+    const uint64_t shared_id = sharers.in_folder ? 0 : message.shared_id;
+    if (InsertMessage(*writer_, folder, state.uid_validity, message, View(match_key), shared_id)) {
       ++inserted;
+      if (shared_id != 0 && sharers.first != 0) changes.linked.push_back(LinkTo(*writer_, sharers.first));
     } else {
-      CompleteMessage(*writer_, folder, state.uid_validity, message, View(match_key), &completed);
+      CompleteMessage(*writer_, folder, state.uid_validity, message, View(match_key), shared_id, &changes.completed);
     }
   }
   if (inserted != 0) ChangeMessageCount(*writer_, folder, inserted);
   // Nobody can have read the folder before its first listing is complete: for programs that
   // compare the time before and after reading it (tar), that listing changes nothing.
-  if (state.listed && (inserted != 0 || !completed.empty())) Touch(*writer_, folder, now);
+  if (state.listed && (inserted != 0 || !changes.completed.empty())) Touch(*writer_, folder, now);
   transaction.Commit();
-  return completed;
+  return changes;
 }
 
 void SqliteIndex::UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) {
@@ -234,12 +279,19 @@ std::vector<Removed> SqliteIndex::RemoveUids(Ino folder, std::span<const model::
   const model::UidValidity uid_validity = GetListingState(*writer_, folder).uid_validity;
   std::vector<Removed> removed;
   for (const model::Uid uid : uids) {
-    Statement row =
-        writer_->Prepare("DELETE FROM nodes WHERE parent = ? AND uid_validity = ? AND uid = ? RETURNING ino, name")
-            .Bind(folder)
-            .Bind(uid_validity)
-            .Bind(uid);
-    while (row.Step()) removed.push_back({row.As<Ino>(0), folder, row.Text(1)});
+    Statement row = writer_
+                        ->Prepare("SELECT coalesce(n.link, n.ino), n.name, " MAILBOXFS_LINKED
+                                  " FROM nodes n WHERE n.parent = ? AND n.uid_validity = ? AND n.uid = ?")
+                        .Bind(folder)
+                        .Bind(uid_validity)
+                        .Bind(uid);
+    if (!row.Step()) continue;
+    removed.push_back({row.As<Ino>(0), folder, row.Text(1), row.Int(2) != 0});
+    writer_->Prepare("DELETE FROM nodes WHERE parent = ? AND uid_validity = ? AND uid = ?")
+        .Bind(folder)
+        .Bind(uid_validity)
+        .Bind(uid)
+        .Run();
   }
   if (!removed.empty()) {
     ChangeMessageCount(*writer_, folder, -static_cast<int64_t>(removed.size()));
@@ -278,26 +330,28 @@ std::vector<Removed> SqliteIndex::FinishListing(Ino folder, const model::FolderS
   return removed;
 }
 
-std::optional<Removed> SqliteIndex::RemoveMessage(Ino message, int64_t now) {
+std::optional<Removed> SqliteIndex::RemoveMessage(Ino entry, int64_t now) {
   base::MutexLock lock(write_mutex_);
   Transaction transaction(*writer_);
   std::optional<Removed> removed;
   std::string match_key;
   int64_t uid = 0;
-  for (auto row =
-           writer_->Prepare("DELETE FROM nodes WHERE ino = ? AND kind = 2 RETURNING parent, name, match_key, uid")
-               .Bind(message);
+  for (auto row = writer_
+                      ->Prepare("SELECT coalesce(n.link, n.ino), n.parent, n.name, " MAILBOXFS_LINKED
+                                ", n.match_key, n.uid FROM nodes n WHERE n.ino = ? AND n.kind = 2")
+                      .Bind(entry);
        row.Step();) {
-    removed = Removed{message, row.As<Ino>(0), row.Text(1)};
-    match_key = row.Text(2);
-    uid = row.Int(3);
+    removed = Removed{row.As<Ino>(0), row.As<Ino>(1), row.Text(2), row.Int(3) != 0};
+    match_key = row.Text(4);
+    uid = row.Int(5);
   }
   if (!removed) return std::nullopt;
+  writer_->Prepare("DELETE FROM nodes WHERE ino = ?").Bind(entry).Run();
   writer_->Prepare("DELETE FROM aside WHERE folder = ? AND match_key = ? AND uid = ? AND ino = ?")
       .Bind(removed->parent)
       .BindBlob(match_key)
       .Bind(uid)
-      .Bind(message)
+      .Bind(entry)
       .Run();
   ChangeMessageCount(*writer_, removed->parent, -1);
   Touch(*writer_, removed->parent, now);
@@ -310,18 +364,23 @@ bool SqliteIndex::SetExactSize(Ino message, uint64_t size) {
   // Opening a message whose size is known already must not write.
   bool changed = false;
   {
-    Statement row = writer_->Prepare("SELECT size, size_exact FROM nodes WHERE ino = ? AND kind = 2").Bind(message);
+    Statement row =
+        writer_->Prepare("SELECT size, size_exact FROM nodes WHERE ino = " MAILBOXFS_FIRST_ROW " AND kind = 2")
+            .Bind(message);
     if (!row.Step()) return false;
     changed = row.As<uint64_t>(0) != size;
     if (!changed && row.Int(1) != 0) return false;
   }
-  writer_->Prepare("UPDATE nodes SET size = ?2, size_exact = 1 WHERE ino = ?1").Bind(message).Bind(size).Run();
+  writer_->Prepare("UPDATE nodes SET size = ?2, size_exact = 1 WHERE ino IN " MAILBOXFS_ROWS)
+      .Bind(message)
+      .Bind(size)
+      .Run();
   return changed;
 }
 
 void SqliteIndex::DoubtSize(Ino message) {
   base::MutexLock lock(write_mutex_);
-  writer_->Prepare("UPDATE nodes SET size_exact = 0 WHERE ino = ? AND kind = 2").Bind(message).Run();
+  writer_->Prepare("UPDATE nodes SET size_exact = 0 WHERE ino IN " MAILBOXFS_ROWS " AND kind = 2").Bind(message).Run();
 }
 
 }  // namespace mailboxfs::store

@@ -1,5 +1,6 @@
 // SqliteIndex: the messages that cannot be fetched; notes.
 
+#include "index_tables.h"
 #include "sqlite_index.h"
 
 namespace mailboxfs::store {
@@ -27,11 +28,14 @@ std::optional<Outcome> SqliteIndex::GetOutcome(Ino message) {
 }
 
 std::vector<FailedMessage> SqliteIndex::FailedMessages(Ino mailbox, size_t limit, uint64_t* count) {
-  // From the few outcomes to their folders, not from the many messages.
+  // From the few outcomes to their folders, not from the many messages. As Index::Get, it names one of several names.
   constexpr const char* kAll =
-      "SELECT n.ino, n.parent, CASE WHEN n.uid_validity = f.uid_validity THEN n.uid ELSE 0 END,"
+      "SELECT o.ino, n.parent, CASE WHEN n.uid_validity = f.uid_validity THEN n.uid ELSE 0 END,"
       " o.kind, o.tries, o.failed_at, o.retry_at, o.error, count(*) OVER ()"
-      " FROM outcomes o CROSS JOIN nodes n ON n.ino = o.ino JOIN folders f ON f.ino = n.parent"
+      " FROM outcomes o CROSS JOIN nodes n ON n.ino = coalesce("
+      "  (SELECT own.ino FROM nodes own WHERE own.ino = o.ino AND own.link IS NULL),"
+      "  (SELECT min(other.ino) FROM nodes other WHERE other.link = o.ino))"
+      " JOIN folders f ON f.ino = n.parent"
       " WHERE f.mailbox = ? ORDER BY n.parent, n.uid LIMIT ?";
   auto reader = readers_->Take();
   std::vector<FailedMessage> failed;
@@ -48,7 +52,7 @@ void SqliteIndex::SetOutcome(Ino message, const Outcome& outcome) {
   writer_
       ->Prepare(
           "INSERT OR REPLACE INTO outcomes(ino, kind, tries, failed_at, retry_at, error)"
-          " SELECT ino, ?2, ?3, ?4, ?5, ?6 FROM nodes WHERE ino = ?1 AND kind = 2")
+          " SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM nodes WHERE ino = " MAILBOXFS_FIRST_ROW " AND kind = 2")
       .Bind(message)
       .Bind(static_cast<int>(outcome.kind))
       .Bind(outcome.tries)

@@ -101,8 +101,25 @@ constexpr const char* kVersion2 = R"sql(
   END;
 )sql";
 
+// link: the row is a further name of this inode, which then has the same tag, mtime, size and size_exact in all its
+//   rows, and need not be in the row that had the number first. NULL: the row's own number is its inode.
+// shared_id: what the server knows a message by in all its folders; NULL if it does not tell it, and of a second
+//   message in the folder that has it. All rows of an inode that has, or had, several have the same.
+constexpr const char* kVersion3 = R"sql(
+  ALTER TABLE nodes ADD COLUMN link INTEGER;
+  ALTER TABLE nodes ADD COLUMN shared_id INTEGER;
+  CREATE INDEX nodes_link ON nodes(link) WHERE link IS NOT NULL;
+  CREATE INDEX nodes_shared ON nodes(shared_id, parent, link) WHERE shared_id IS NOT NULL;
+  DROP TRIGGER nodes_outcome;
+  CREATE TRIGGER nodes_outcome AFTER DELETE ON nodes BEGIN
+    DELETE FROM outcomes WHERE ino = coalesce(old.link, old.ino)
+      AND NOT EXISTS (SELECT 1 FROM nodes WHERE link = coalesce(old.link, old.ino))
+      AND NOT EXISTS (SELECT 1 FROM nodes WHERE ino = old.link AND link IS NULL);
+  END;
+)sql";
+
 // Each leads from the version before it to its own.
-constexpr std::array<const char*, 2> kVersions = {kVersion1, kVersion2};
+constexpr std::array<const char*, 3> kVersions = {kVersion1, kVersion2, kVersion3};
 constexpr int64_t kSchemaVersion = kVersions.size();
 
 std::string RandomId() {
@@ -168,14 +185,14 @@ OpenedIndex OpenChecked(const std::string& path, bool check) {
     CreateSchema(*database);
   } else if (check) {
     CheckSound(*database);
-    MendIndexRows(*database);
   }
   if (const int64_t version = database->QueryInt("PRAGMA user_version"); version < kSchemaVersion) {
     Transaction transaction(*database);
-    Upgrade(*database, version);
+    UpgradeIndex(*database);
     transaction.Commit();
     base::LogInfo("the index {} was brought from version {} to {}", path, version, kSchemaVersion);
   }
+  if (check && !empty) MendIndexRows(*database);
   return {std::move(database), check && !empty};
 }
 
@@ -198,6 +215,11 @@ std::string MoveIndexAside(const std::string& path) {
     throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {}-wal aside", path), errno);
   }
   return target;
+}
+
+void UpgradeIndex(Database& database) {
+  const int64_t version = database.QueryInt("PRAGMA user_version");
+  if (version < kSchemaVersion) Upgrade(database, version);
 }
 
 std::unique_ptr<Database> OpenIndexToCheck(const std::string& path) {

@@ -21,6 +21,9 @@ OpenedIndex OpenIndexDatabase(const std::string& path, bool check);
 // it is no database, kConfig as above, kDisk.
 std::unique_ptr<Database> OpenIndexToCheck(const std::string& path);
 
+// Brings what OpenIndexToCheck has opened to today's version, inside the caller's transaction. Throws as Database.
+void UpgradeIndex(Database& database);
+
 // Moves a damaged database and its log out of the way; returns where to. Throws kDisk.
 std::string MoveIndexAside(const std::string& path);
 

@@ -28,6 +28,7 @@ class SqliteIndex : public Index {
   std::string id() const override { return id_; }
 
   std::optional<Node> Get(Ino ino) override;
+  std::vector<Node> Names(Ino message) override;
   std::optional<Node> Find(Ino parent, std::string_view name) override;
   std::optional<Node> FindUid(Ino folder, model::Uid uid) override;
   std::vector<Node> List(Ino parent, Ino after, size_t limit) override;
@@ -46,11 +47,11 @@ class SqliteIndex : public Index {
   std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) override;
 
   std::vector<model::Uid> BeginListing(Ino folder, model::UidValidity uid_validity) override;
-  std::vector<Removed> AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) override;
+  AddedChanges AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) override;
   void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) override;
   std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) override;
   std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned, int64_t now) override;
-  std::optional<Removed> RemoveMessage(Ino message, int64_t now) override;
+  std::optional<Removed> RemoveMessage(Ino entry, int64_t now) override;
 
   std::string GetNote(const std::string& key) override;
   void SetNote(const std::string& key, const std::string& text) override;

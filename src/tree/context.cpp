@@ -29,6 +29,7 @@ Attributes ToAttributes(const store::Node& node) {
   attributes.size = attributes.directory ? 0 : node.size;
   attributes.size_exact = attributes.directory || node.size_exact;
   attributes.mtime = node.mtime;
+  attributes.links = node.links;
   return attributes;
 }
 

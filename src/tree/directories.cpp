@@ -84,7 +84,7 @@ std::vector<DirEntry> Directories::ReadRoot(Ino after, size_t limit) {
   for (auto next = context_->mailboxes.upper_bound(after); next != context_->mailboxes.end() && entries.size() < limit;
        ++next) {
     const std::optional<store::Node> node = context_->index.Get(next->first);
-    if (node) entries.push_back({node->name, ToAttributes(*node)});
+    if (node) entries.push_back({node->name, ToAttributes(*node), next->first});
   }
   return entries;
 }
@@ -107,7 +107,7 @@ std::vector<DirEntry> Directories::Read(Ino ino, Ino after, size_t limit) {
   for (store::Node& node : context_->index.List(ino, after, limit)) {
     sizes_->Correct(&node);
     const Attributes attributes = ToAttributes(node);
-    entries.push_back({std::move(node.name), attributes});
+    entries.push_back({std::move(node.name), attributes, node.entry});
   }
   return entries;
 }

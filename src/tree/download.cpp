@@ -57,6 +57,11 @@ bool Download::Revive(Hooks hooks) {
 void Download::Start(const model::BodyRequest& request) {
   uid_ = request.uid;
   std::shared_ptr<model::Task> task;
+  unsigned start = 0;
+  {
+    base::MutexLock lock(mutex_);
+    start = ++starts_;
+  }
   try {
     task =
         mailbox_->source->FetchBody(request, shared_from_this(), model::Priority::kWaiting,
@@ -67,7 +72,7 @@ void Download::Start(const model::BodyRequest& request) {
   }
   {
     base::MutexLock lock(mutex_);
-    if (ended_) return;
+    if (ended_ || starts_ != start) return;
     task_ = task;
     if (!abandoned_) return;
   }
@@ -288,11 +293,38 @@ void Download::OnDone(const base::Status& status) {
     } catch (...) {
       error = base::CurrentError();
     }
+  } else if (!sink_error_ && GoOnElsewhere(&error)) {
+    return;
   }
+  doubt_.reset();
   writer_ = nullptr;
   // Only kGone is the server's word that the message does not exist.
   if (error && error->kind() == ErrorKind::kNotFound) error = NotAbsence(*error);
   End(std::move(body), error);
+}
+
+bool Download::GoOnElsewhere(base::Status* error) {
+  const bool gone = (*error)->kind() == ErrorKind::kGone;
+  try {
+    decltype(Hooks::elsewhere) elsewhere;
+    {
+      base::MutexLock lock(mutex_);
+      if (ended_) return false;
+      elsewhere = hooks_.elsewhere;
+    }
+    const std::optional<model::BodyRequest> request = elsewhere ? elsewhere(**error) : std::nullopt;
+    if (request) {
+      if (!gone) doubt_ = *error;
+      received_ = 0;
+      Start(*request);
+      return true;
+    }
+  } catch (...) {
+    *error = base::CurrentError();
+  }
+  // It is gone only if it is gone from everywhere.
+  if (gone && doubt_) *error = doubt_;
+  return false;
 }
 
 void Download::Fail(const base::Error& error) { End(nullptr, error); }

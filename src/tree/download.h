@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "context.h"
@@ -22,11 +23,14 @@ inline constexpr uint64_t kStreamThreshold = 256 * 1024;
 // is called by one source thread at a time. No lock is held while anything else is called.
 class Download : public model::BodySink, public std::enable_shared_from_this<Download> {
  public:
-  // Who keeps the downloads. Each is called at most once per start.
+  // Who keeps the downloads. The first three are called at most once per start.
   struct Hooks {
     std::function<void(const base::Error&)> failed;  // Before the waiters are told.
     std::function<void()> succeeded;                 // The same: the body is complete.
     std::function<void()> ended;                     // After the waiters were told.
+    // The source has failed: what else to ask it for, which has the same body. Throws what is to be said instead of
+    // the error. Called each time.
+    std::function<std::optional<model::BodyRequest>(const base::Error&)> elsewhere;
   };
 
   Download(std::shared_ptr<Context> context, std::shared_ptr<ExactSizes> sizes, std::shared_ptr<MailboxState> mailbox,
@@ -36,7 +40,7 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   // be started again, so that what comes must begin with what was shown. False: it is not such a one.
   bool Revive(Hooks hooks);
 
-  // Begins to fetch; once, by who made or revived it.
+  // Begins to fetch; by who made or revived it, once, and by itself when it goes on elsewhere.
   void Start(const model::BodyRequest& request);
 
   // Instead of Start: the body is in the cache after all.
@@ -83,6 +87,8 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   // The size is known and bytes may be shown: lets the openers in.
   void AnswerEarly(uint64_t size);
   void OnDone(const base::Status& status);
+  // True: it goes on, whatever `*error` is. False: that is how it ends.
+  bool GoOnElsewhere(base::Status* error);
   void SetSize(uint64_t size);
   std::shared_ptr<store::BodyFile> Complete();
   void End(std::shared_ptr<store::BodyFile> body, const base::Status& error);
@@ -103,10 +109,12 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   uint64_t expected_ = 0;
   uint64_t received_ = 0;  // Of this attempt.
   base::Status sink_error_;
+  base::Status doubt_;  // Why it went on elsewhere, if not because the message is gone.
 
   base::Mutex mutex_;
   Hooks hooks_ GUARDED_BY(mutex_);
   std::shared_ptr<model::Task> task_ GUARDED_BY(mutex_);
+  unsigned starts_ GUARDED_BY(mutex_) = 0;  // The task is the last one's.
   std::vector<std::shared_ptr<Waiter>> openers_ GUARDED_BY(mutex_);
   std::vector<Reader> readers_ GUARDED_BY(mutex_);
   size_t open_ GUARDED_BY(mutex_) = 0;

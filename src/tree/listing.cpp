@@ -14,8 +14,16 @@ int64_t Seconds(base::Duration duration) { return std::chrono::duration_cast<std
 
 }  // namespace
 
+void NotifyRemoved(Context& context, const store::Removed& removed) {
+  if (removed.linked) {
+    context.notifier.Unlinked(removed.parent, removed.ino, removed.name);
+  } else {
+    context.notifier.Deleted(removed.parent, removed.ino, removed.name);
+  }
+}
+
 void NotifyRemoved(Context& context, std::span<const store::Removed> removed) {
-  for (const store::Removed& one : removed) context.notifier.Deleted(one.parent, one.ino, one.name);
+  for (const store::Removed& one : removed) NotifyRemoved(context, one);
 }
 
 Listing::Listing(std::shared_ptr<Context> context, store::Folder folder, bool full, std::function<void()> give_up)
@@ -59,12 +67,12 @@ void Listing::Added(std::span<const model::MessageInfo> messages) {
     for (const model::MessageInfo& message : messages) {
       added.push_back({message.uid, context_->options.names.Format(message), message.flags,
                        model::ParseHeaderFields(message.header).message_id, message.internal_date,
-                       message.size_estimate, message.header, message.complete});
+                       message.size_estimate, message.header, message.complete, message.shared_id});
     }
-    const std::vector<store::Removed> completed =
-        context_->index.AddMessages(folder_.ino, added, context_->WallSeconds());
-    NotifyRemoved(*context_, completed);
-    for (const store::Removed& one : completed) context_->notifier.AttributesChanged(one.ino);
+    const store::AddedChanges changes = context_->index.AddMessages(folder_.ino, added, context_->WallSeconds());
+    NotifyRemoved(*context_, changes.completed);
+    for (const store::Removed& one : changes.completed) context_->notifier.AttributesChanged(one.ino);
+    for (const Ino linked : changes.linked) context_->notifier.AttributesChanged(linked);
     changed_ = changed_ || !added.empty();
   });
 }

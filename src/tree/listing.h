@@ -19,6 +19,7 @@ struct RefreshTarget {
 };
 
 // Tells the kernel of names that have gone.
+void NotifyRemoved(Context& context, const store::Removed& removed);
 void NotifyRemoved(Context& context, std::span<const store::Removed> removed);
 
 // Writes what a refresh of a folder's messages learns to the index, and says for people how

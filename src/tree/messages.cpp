@@ -10,7 +10,23 @@ namespace {
 
 using base::ErrorKind;
 
+// After which another name's folder may have the message still.
+bool IsAboutOneFolder(ErrorKind kind) {
+  return kind == ErrorKind::kGone || kind == ErrorKind::kNotFound || kind == ErrorKind::kStale ||
+         kind == ErrorKind::kServer;
+}
+
+base::Error BeingRenumbered(const store::Node& node) {
+  return {ErrorKind::kNotListed, base::Format("opening {}: the server has renumbered its folder, which is being listed "
+                                              "anew; try again when that is done",
+                                              node.name)};
+}
+
 }  // namespace
+
+model::BodyRequest Messages::Source::Request() const {
+  return {folder.id, folder.listed.uid_validity, node.uid, node.complete ? std::optional(node.size) : std::nullopt};
+}
 
 Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> refresher,
                    std::shared_ptr<ExactSizes> sizes)
@@ -35,13 +51,15 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
     callback(*known);
     return nullptr;
   }
+  std::optional<Source> source = Source{node, folder};
   if (folder.listed.uid_validity == 0 || node.uid == 0) {
     refresher_->StartInBackground({mailbox, folder.ino, false});
-    callback(base::Error(ErrorKind::kNotListed,
-                         base::Format("opening {}: the server has renumbered its folder, which is being listed anew; "
-                                      "try again when that is done",
-                                      node.name)));
-    return nullptr;
+    bool others = false;
+    source = FindSource(node.ino, {node}, &others);
+    if (!source) {
+      callback(BeingRenumbered(node));
+      return nullptr;
+    }
   }
   auto opening = std::make_shared<Opening>(Opening{ToAttributes(node), mailbox, nullptr});
   auto waiter = std::make_shared<Waiter>(
@@ -57,17 +75,14 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
   Running running;
   do {
     if (running.download) Forget(node.ino, running.start);
-    running = FindOrCreate(node, mailbox, &created);
+    running = FindOrCreate(source->node, mailbox, &created);
     opening->download = running.download;
     if (!running.download) {
       waiter->Finish(ShutDownError());
       return nullptr;
     }
   } while (!running.download->AddOpener(waiter));
-  if (created) {
-    Launch(running.download, {node.ino, node.tag},
-           {folder.id, folder.listed.uid_validity, node.uid, node.complete ? std::optional(node.size) : std::nullopt});
-  }
+  if (created) Launch(running.download, {node.ino, node.tag}, source->Request());
   return waiter->finished() ? nullptr : waiter;
 }
 
@@ -122,8 +137,13 @@ Messages::Running Messages::FindOrCreate(const store::Node& node, const std::sha
   running.start = ++last_start_;
   const auto weak = weak_from_this();
   Download::Hooks hooks;
-  hooks.failed = [weak, node, mailbox](const base::Error& error) {
-    if (const auto self = weak.lock()) self->OnFailure(node, mailbox, error);
+  const auto tried = std::make_shared<std::vector<store::Node>>(1, node);
+  hooks.failed = [weak, tried, mailbox](const base::Error& error) {
+    if (const auto self = weak.lock()) self->OnFailure(tried->back(), mailbox, error);
+  };
+  hooks.elsewhere = [weak, tried, mailbox](const base::Error& error) {
+    const auto self = weak.lock();
+    return self ? self->Elsewhere(error, mailbox, tried.get()) : std::nullopt;
   };
   hooks.succeeded = [outcomes = outcomes_, ino = node.ino] { outcomes->OnSuccess(ino); };
   hooks.ended = [weak, ino = node.ino, start = running.start] {
@@ -155,11 +175,45 @@ void Messages::Launch(const std::shared_ptr<Download>& download, const store::Bo
   download->Start(request);
 }
 
+std::optional<Messages::Source> Messages::FindSource(Ino ino, const std::vector<store::Node>& tried, bool* others) {
+  *others = false;
+  for (const store::Node& name : context_->index.Names(ino)) {
+    if (std::any_of(tried.begin(), tried.end(), [&](const auto& one) { return one.entry == name.entry; })) continue;
+    *others = true;
+    const std::optional<store::Folder> folder = context_->index.GetFolder(name.parent);
+    if (!folder || folder->listed.uid_validity == 0) continue;
+    // Read again after the folder, as a UID means what its UIDVALIDITY says.
+    std::optional<store::Node> node = context_->index.Find(name.parent, name.name);
+    if (node && node->entry == name.entry && node->uid != 0) return Source{std::move(*node), *folder};
+  }
+  return std::nullopt;
+}
+
+std::optional<model::BodyRequest> Messages::Elsewhere(const base::Error& error,
+                                                      const std::shared_ptr<MailboxState>& mailbox,
+                                                      std::vector<store::Node>* tried) {
+  if (!IsAboutOneFolder(error.kind())) return std::nullopt;
+  const store::Node failed = tried->back();
+  bool others = false;
+  const std::optional<Source> source = FindSource(failed.ino, *tried, &others);
+  if (!others || (!source && error.kind() != ErrorKind::kGone)) return std::nullopt;
+  NoteAbsence(failed, mailbox, error);
+  if (!source) throw BeingRenumbered(failed);
+  base::LogDebug("{}: {}: {}; asked for as {}", mailbox->name, failed.name, error.what(), source->node.name);
+  tried->push_back(source->node);
+  return source->Request();
+}
+
 void Messages::OnFailure(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
                          const base::Error& error) {
   if (error.kind() == ErrorKind::kCancelled) return;
   base::LogDebug("{}: {}: {}", mailbox->name, node.name, error.what());
   outcomes_->OnFailure(node, *mailbox, error);
+  NoteAbsence(node, mailbox, error);
+}
+
+void Messages::NoteAbsence(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox,
+                           const base::Error& error) {
   if (error.kind() == ErrorKind::kStale) {
     refresher_->MarkStale(node.parent);
     refresher_->StartInBackground({mailbox, node.parent, false});
@@ -167,8 +221,8 @@ void Messages::OnFailure(const store::Node& node, const std::shared_ptr<MailboxS
   if (error.kind() != ErrorKind::kGone) return;
   refresher_->MarkStale(node.parent);
   try {
-    if (const auto removed = context_->index.RemoveMessage(node.ino, context_->WallSeconds())) {
-      context_->notifier.Deleted(removed->parent, removed->ino, removed->name);
+    if (const auto removed = context_->index.RemoveMessage(node.entry, context_->WallSeconds())) {
+      NotifyRemoved(*context_, *removed);
       context_->notifier.AttributesChanged(removed->parent);
     }
   } catch (const base::Error& failure) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "context.h"
 #include "download.h"
@@ -66,6 +67,19 @@ class Messages : public std::enable_shared_from_this<Messages> {
   // that somebody still has open is revived. Null when stopped.
   Running FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, bool* created);
   void Launch(const std::shared_ptr<Download>& download, const store::BodyKey& key, const model::BodyRequest& request);
+  // One name of a message, and its folder, by which its body can be asked for.
+  struct Source {
+    store::Node node;
+    store::Folder folder;
+    model::BodyRequest Request() const;
+  };
+  // Of those that have not been tried; in a folder that is being renumbered there is none.
+  std::optional<Source> FindSource(Ino ino, const std::vector<store::Node>& tried, bool* others);
+  // When the last of those that were tried has failed so. Throws kNotListed if others cannot be tried now.
+  std::optional<model::BodyRequest> Elsewhere(const base::Error& error, const std::shared_ptr<MailboxState>& mailbox,
+                                              std::vector<store::Node>* tried);
+  // What an error says of a name.
+  void NoteAbsence(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, const base::Error& error);
   void OnFailure(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, const base::Error& error);
   void Forget(Ino ino, uint64_t start);
   bool IsDownloading(Ino ino);

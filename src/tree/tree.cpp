@@ -175,13 +175,17 @@ std::shared_ptr<Wait> TreeImpl::OpenNow(Ino message, Messages::Fetch fetch, cons
   try {
     const base::Error gone(ErrorKind::kGone, base::Format("opening inode {}: the message has been deleted", message));
     std::optional<store::Node> node = context_->index.Get(message);
-    if (!node || node->kind != NodeKind::kMessage) throw gone;
-    const std::optional<Directory> directory = directories_.Find(node->parent);
-    if (!directory || !directory->folder) throw gone;
-    // Read again after the folder: a UID with an older UIDVALIDITY is refused by the server, the
-    // other way round it could be another message.
-    node = directories_.GetNode(message);
-    if (!node) throw gone;
+    std::optional<Directory> directory;
+    Ino folder = 0;
+    do {
+      if (!node || node->kind != NodeKind::kMessage) throw gone;
+      folder = node->parent;
+      directory = directories_.Find(folder);
+      if (!directory || !directory->folder) throw gone;
+      // Read again after the folder: a UID with an older UIDVALIDITY is refused by the server, the
+      // other way round it could be another message. Meanwhile its name in this folder may have gone.
+      node = directories_.GetNode(message);
+    } while (!node || node->parent != folder);
     return messages_->Open(*node, *directory->folder, directory->mailbox, fetch, callback);
   } catch (...) {
     error = base::CurrentError();

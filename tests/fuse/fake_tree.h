@@ -31,6 +31,7 @@ class FakeTree final : public tree::Tree {
  public:
   static constexpr tree::Ino kRoot = 1;
   static constexpr std::chrono::seconds kPatience{30};
+  static constexpr tree::Ino kPositions = 3;  // Positions in a directory are not inodes.
 
   explicit FakeTree(const base::Clock& clock = base::Clock::System()) : clock_(clock) {
     nodes_[kRoot] = Node{{kRoot, true, 0, true, 1'600'000'000}, kRoot, "", nullptr};
@@ -61,6 +62,10 @@ class FakeTree final : public tree::Tree {
     base::MutexLock lock(mutex_);
     nodes_[ino].attributes.size = nodes_[ino].message->size();
     nodes_[ino].attributes.size_exact = true;
+  }
+  void SetLinks(tree::Ino ino, uint64_t links) {
+    base::MutexLock lock(mutex_);
+    nodes_[ino].attributes.links = links;
   }
   void SetAlias(tree::Ino ino, const std::string& alias) {
     base::MutexLock lock(mutex_);
@@ -180,9 +185,9 @@ class FakeTree final : public tree::Tree {
     base::MutexLock lock(mutex_);
     Check(directory);
     std::vector<tree::DirEntry> entries;
-    for (auto node = nodes_.upper_bound(after); node != nodes_.end() && entries.size() < limit; ++node) {
+    for (auto node = nodes_.upper_bound(after / kPositions); node != nodes_.end() && entries.size() < limit; ++node) {
       if (node->second.parent == directory && node->first != directory) {
-        entries.push_back({node->second.name, node->second.attributes});
+        entries.push_back({node->second.name, node->second.attributes, node->first * kPositions});
       }
     }
     return entries;

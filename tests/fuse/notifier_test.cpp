@@ -32,6 +32,17 @@ TEST_F(NotifierTest, TellsTheKernel) {
   EXPECT_EQ(Kernel().notifications(), (Notifications{"delete 1001 1005 a.eml", "inode 1006"}));
 }
 
+// Which of the two is told first makes no difference.
+TEST_F(NotifierTest, ANameOfManyIsForgottenAndItsInodeAskedForAgain) {
+  std::optional<Notifier::Hold> lookup(std::in_place, notifier_, 1001);
+  notifier_.Start(FakeSession());
+  notifier_.Unlinked(1001, 1005, "a.eml");
+  ASSERT_TRUE(Kernel().WaitFor(1));
+  lookup.reset();
+  ASSERT_TRUE(Kernel().WaitFor(2));
+  EXPECT_EQ(Kernel().notifications(), (Notifications{"inode 1005", "entry 1001 a.eml"}));
+}
+
 TEST_F(NotifierTest, WhatTheKernelDoesNotKnowIsDone) {
   Kernel().SetDeleteResult(-ENOENT);
   notifier_.Start(FakeSession());

@@ -41,6 +41,11 @@ TEST_F(OperationsTest, WhatTheKernelShouldDoItselfHasNoHandler) {
   EXPECT_EQ(table_.setattr, nullptr);
 }
 
+TEST_F(OperationsTest, AMessageHasAsManyLinksAsNames) {
+  tree_.SetLinks(exact_, 3);
+  EXPECT_EQ(Ask(Lookup(folder_, "exact.eml")).entry.attr.st_nlink, 3U);
+}
+
 TEST_F(OperationsTest, LookupOfAMessage) {
   const Answer answer = Ask(Lookup(folder_, "exact.eml"));
   ASSERT_EQ(answer.kind, "entry");
@@ -301,12 +306,12 @@ std::vector<Listed> ParseDirectory(const std::string& bytes) {
 
 TEST_F(OperationsTest, ADirectoryIsReadInPiecesFromAnyCookie) {
   std::vector<Listed> expected = {{folder_, 1, "."}, {FakeTree::kRoot, 2, ".."}};
-  expected.push_back({exact_, exact_, "exact.eml"});
-  expected.push_back({estimated_, estimated_, "estimated.eml"});
+  expected.push_back({exact_, exact_ * FakeTree::kPositions, "exact.eml"});
+  expected.push_back({estimated_, estimated_ * FakeTree::kPositions, "estimated.eml"});
   for (int i = 0; i < 500; ++i) {
     const std::string name = base::Format("message {:0>{}}.eml", i, 1 + i % 90);
     const tree::Ino ino = tree_.AddMessage(folder_, name, "x");
-    expected.push_back({ino, ino, name});
+    expected.push_back({ino, ino * FakeTree::kPositions, name});
   }
   for (const size_t size : {300U, 4096U, 65536U}) {
     std::vector<Listed> all;

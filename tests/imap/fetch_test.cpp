@@ -102,10 +102,19 @@ TEST(Fetch, InternalDates) {
   EXPECT_EQ(Parse("INTERNALDATE {26}\r\n17-Jul-1996 02:44:25 -0700"), " date=837596665");
 }
 
+TEST(Fetch, GmailsNumbersOutOfRangeAreUnset) {
+  EXPECT_EQ(Parse("X-GM-MSGID 1278455344230334865 UID 3"), " uid=3 gmail=1278455344230334865");
+  EXPECT_EQ(Parse("x-gm-msgid \"7\""), " gmail=7");
+  EXPECT_EQ(Parse("X-GM-MSGID 18446744073709551615"), " gmail=18446744073709551615");
+  for (const char* number : {"0", "18446744073709551616", "-1", "NIL", "(7 8)", "\"\"", "7x", "{1}\r\n7"}) {
+    EXPECT_EQ(Parse("X-GM-MSGID " + std::string(number) + " UID 3"), " uid=3") << number;
+  }
+}
+
 // Everything that MailKit's transcripts of Exchange and others have.
 TEST(Fetch, UnknownItemsAreSkipped) {
   for (const char* item : {
-           "X-GM-MSGID 1278455344230334865",
+           "X-GM-THRID 1278455344230334865",
            "X-GM-LABELS (\\Inbox \"\\\\Sent\" Important \"Muy Importante\")",
            "EMAILID (M6d99ac3275bb4e) THREADID NIL",
            "ENVELOPE (NIL \"s\" ((\"\xE2\x80\x9CMicrosoft Exchange Server\xE2\x80\x9D\" NIL NIL "

@@ -93,6 +93,38 @@ TEST_F(RefreshTest, OnlyNewMailIsAskedFor) {
   EXPECT_EQ(sink_.added[0].flags, "\\Seen");
 }
 
+// Each of a message's folders has it under another UID.
+TEST_F(RefreshTest, GmailIsAskedForItsOwnNumberOfAMessage) {
+  const std::string items =
+      "(UID FLAGS INTERNALDATE RFC822.SIZE X-GM-MSGID BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)])";
+  const auto tail = [](const std::string& asked) {
+    return Open(4, 12) + "C: A3 UID FETCH 11:* " + asked +
+           "\nS: * 4 FETCH (X-GM-MSGID 1278455344230334865 UID 11 INTERNALDATE \"01-Jan-2022 00:00:00 +0000\" "
+           "RFC822.SIZE 100 BODY[HEADER] \"\")\nS: A3 OK done\n";
+  };
+  connection_ = d_.OpenReady(tail(items), "IMAP4rev1 X-GM-EXT-1");
+  RunAgain();
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(11U));
+  EXPECT_EQ(sink_.added[0].shared_id, 1278455344230334865U);
+  // In a listing of all, too.
+  sink_ = {};
+  request_.full = true;
+  connection_ = d_.OpenReady(
+      Open(1, 11) + ListingOf({5}, "A3") + "C: A4 UID FETCH 5 " + items + "\n" + Message(1, 5) + "S: A4 OK done\n",
+      "IMAP4rev1 X-GM-EXT-1");
+  RunAgain();
+  ASSERT_THAT(sink_.AddedUids(), ElementsAre(5U));
+  EXPECT_EQ(sink_.added[0].shared_id, 0U) << "not told";
+  // And nowhere else, nor where somebody has said that it is of no use.
+  sink_ = {};
+  sink_.known = {5, 6, 10};
+  request_.full = false;
+  d_.options.profile.disabled = {"X-GM-EXT-1"};
+  connection_ = d_.OpenReady(tail(kItems), "IMAP4rev1 X-GM-EXT-1");
+  RunAgain();
+  EXPECT_THAT(sink_.AddedUids(), ElementsAre(11U));
+}
+
 TEST_F(RefreshTest, LastMessageNamedThoughOlderIsNotNew) {
   Run(Open(3, 12) + Headers("A3", "11:*") + Message(3, 10) +
       "S: A3 OK done\nC: A4 UID SEARCH UID 11:*\nS: * SEARCH\nS: A4 OK done\n");

@@ -28,7 +28,7 @@ class IncompleteTest : public testing::Test {
     index_->FinishListing(inbox_, {7, 5, 4}, true, 100);
   }
   std::vector<Removed> Add(const std::vector<NewMessage>& messages) {
-    return index_->AddMessages(inbox_, messages, 200);
+    return index_->AddMessages(inbox_, messages, 200).completed;
   }
   Node Message(model::Uid uid) { return index_->FindUid(inbox_, uid).value(); }
 

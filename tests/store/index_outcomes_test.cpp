@@ -86,7 +86,8 @@ TEST_F(IndexOutcomesTest, AnIndexFromBeforeThemIsBroughtForward) {
   index_.reset();
   {
     Database old(directory_.path() + "/index.db");
-    old.Execute("DROP TRIGGER nodes_outcome; DROP TABLE outcomes; PRAGMA user_version = 1");
+    old.Execute("DROP TRIGGER nodes_outcome; DROP TABLE outcomes; DROP INDEX nodes_link; DROP INDEX nodes_shared");
+    old.Execute("ALTER TABLE nodes DROP COLUMN link; ALTER TABLE nodes DROP COLUMN shared_id; PRAGMA user_version = 1");
   }
   index_ = Index::Open(directory_.path());
   EXPECT_EQ(index_->FindUid(inbox_, 2)->ino, two_);

@@ -161,6 +161,7 @@ base::Status FakeSource::DoRefresh(const FakeTask& task) {
     } else {
       added.push_back(
           {uid, message.flags, message.date, message.estimate.value_or(message.body.size()), FakeHeader(uid, message)});
+      added.back().shared_id = message.shared_id;
     }
   }
   std::vector<model::Uid> vanished;

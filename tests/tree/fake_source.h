@@ -45,7 +45,8 @@ struct FakeMessage {
   std::string body;
   std::string flags;
   int64_t date = 1664661906;
-  std::optional<uint64_t> estimate;  // Default: the body's size.
+  std::optional<uint64_t> estimate{};  // Default: the body's size.
+  uint64_t shared_id = 0;
 };
 
 struct FakeFolder {

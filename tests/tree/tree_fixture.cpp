@@ -14,6 +14,12 @@ void FakeNotifier::Deleted(uint64_t /*parent*/, uint64_t /*ino*/, const std::str
   deleted_.push_back(name);
 }
 
+void FakeNotifier::Unlinked(uint64_t /*parent*/, uint64_t ino, const std::string& name) {
+  base::MutexLock lock(mutex_);
+  unlinked_.push_back(name);
+  changed_.push_back(ino);
+}
+
 void FakeNotifier::AttributesChanged(uint64_t ino) {
   base::MutexLock lock(mutex_);
   changed_.push_back(ino);
@@ -22,6 +28,11 @@ void FakeNotifier::AttributesChanged(uint64_t ino) {
 std::vector<std::string> FakeNotifier::deleted() {
   base::MutexLock lock(mutex_);
   return deleted_;
+}
+
+std::vector<std::string> FakeNotifier::unlinked() {
+  base::MutexLock lock(mutex_);
+  return unlinked_;
 }
 
 bool FakeNotifier::attributes_changed(uint64_t ino) {
@@ -85,8 +96,8 @@ std::vector<std::string> TreeTest::ReadNames(Ino directory) {
     const std::vector<DirEntry> entries = tree_->ReadDirectory(directory, after, 2);
     if (entries.empty()) break;
     for (const DirEntry& entry : entries) {
-      EXPECT_GT(entry.attributes.ino, after) << "inode order";
-      after = entry.attributes.ino;
+      EXPECT_GT(entry.position, after);
+      after = entry.position;
       names.push_back(entry.name);
     }
   }

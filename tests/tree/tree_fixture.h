@@ -68,13 +68,15 @@ struct Asked {
 class FakeNotifier : public KernelNotifier {
  public:
   void Deleted(uint64_t parent, uint64_t ino, const std::string& name) override;
+  void Unlinked(uint64_t parent, uint64_t ino, const std::string& name) override;
   void AttributesChanged(uint64_t ino) override;
   std::vector<std::string> deleted();
+  std::vector<std::string> unlinked();
   bool attributes_changed(uint64_t ino);
 
  private:
   base::Mutex mutex_;
-  std::vector<std::string> deleted_ GUARDED_BY(mutex_);
+  std::vector<std::string> deleted_ GUARDED_BY(mutex_), unlinked_ GUARDED_BY(mutex_);
   std::vector<uint64_t> changed_ GUARDED_BY(mutex_);
 };
 

@@ -84,6 +84,7 @@ struct FetchData {  // Section 7.4.2; items in any order; unknown ones are skipp
   std::optional<int64_t> internal_date;  // Seconds since 1970 UTC; unset if unparsable.
   std::optional<uint64_t> rfc822_size;   // Unset if negative or out of range.
   std::optional<uint64_t> mod_seq;
+  std::optional<uint64_t> gmail_message_id;  // X-GM-MSGID; unset if 0 or out of range.
   std::vector<BodySectionData> sections;
 };
 

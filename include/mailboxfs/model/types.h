@@ -49,6 +49,8 @@ struct MessageInfo {
   std::string header;          // The raw header fields that were asked for, as received.
   // False: the server lists it, but does not tell date, size or header, at least not now.
   bool complete = true;
+  // What the server knows the message by in all its folders (X-GM-MSGID); 0: it does not tell.
+  uint64_t shared_id = 0;
 };
 
 // New flags of a known message.

@@ -32,10 +32,13 @@ class Index {
   virtual std::string id() const = 0;
 
   // -- Reading.
+  // Of an inode with several names, the one that it was first known by.
   virtual std::optional<Node> Get(Ino ino) = 0;
+  // All names of a message, in order.
+  virtual std::vector<Node> Names(Ino message) = 0;
   virtual std::optional<Node> Find(Ino parent, std::string_view name) = 0;
   virtual std::optional<Node> FindUid(Ino folder, model::Uid uid) = 0;
-  // Children with ino > `after`, ascending, at most `limit`: one range query.
+  // Children with entry > `after`, ascending, at most `limit`: one range query.
   virtual std::vector<Node> List(Ino parent, Ino after, size_t limit) = 0;
   virtual std::optional<MessageDetails> Details(Ino message) = 0;
   virtual std::optional<Folder> GetFolder(Ino folder) = 0;
@@ -58,8 +61,8 @@ class Index {
   // -- Folder list: makes the mailbox's folders exactly `folders`; sets listed_at = now. A known
   // id keeps inode and name, unless its parent is another one now. `name`s of siblings should be
   // unique; one that is taken (by a message, too) gets "~2", ... appended. Returns what has gone,
-  // in no order: removed folders (their own entry stands for their messages), the old
-  // names of folders that moved, and the messages of folders that can no longer be selected.
+  // in no order: removed folders (their own entry stands for their messages, but those that have other
+  // names), the old names of folders that moved, and the messages of folders that can no longer be selected.
   virtual std::vector<Removed> ReplaceFolders(Ino mailbox, std::span<const NewFolder> folders, int64_t now) = 0;
 
   // -- Messages. BeginListing tells which UIDVALIDITY the following calls belong to. If it is
@@ -76,7 +79,9 @@ class Index {
   // A UID that is known already is skipped, unless it is incomplete and now given complete: then
   // it gets what is given, but keeps inode, tag and a size that is exact. Returns those with their
   // old names (a name may be the new one, too: what stat shows has changed all the same).
-  virtual std::vector<Removed> AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) = 0;
+  // One with the shared_id of a message in another folder of the mailbox becomes a name of that inode,
+  // and has its tag, date and size; a second one in the same folder is an inode of its own.
+  virtual AddedChanges AddMessages(Ino folder, std::span<const NewMessage> messages, int64_t now) = 0;
   virtual void UpdateFlags(Ino folder, std::span<const model::FlagsUpdate> updates) = 0;
   virtual std::vector<Removed> RemoveUids(Ino folder, std::span<const model::Uid> uids, int64_t now) = 0;
   // The listing is complete: stores what the server said and when. `scanned`: all UIDs and
@@ -84,20 +89,20 @@ class Index {
   // that of BeginListing.
   virtual std::vector<Removed> FinishListing(Ino folder, const model::FolderState& state, bool scanned,
                                              int64_t now) = 0;
-  // One message proven gone (by a fetch). No-op if unknown.
-  virtual std::optional<Removed> RemoveMessage(Ino message, int64_t now) = 0;
+  // One message proven gone from its folder (by a fetch); its other names stay. No-op if unknown.
+  virtual std::optional<Removed> RemoveMessage(Ino entry, int64_t now) = 0;
 
   // -- Notes: small texts that others want kept, by key; empty: there is none.
   virtual std::string GetNote(const std::string& key) = 0;
   virtual void SetNote(const std::string& key, const std::string& text) = 0;
 
-  // -- Sizes: the body was seen; true if this changed what stat shows. For good.
+  // -- Sizes, of all names: the body was seen; true if this changed what stat shows. For good.
   virtual bool SetExactSize(Ino message, uint64_t size) = 0;
 
   // The server sends other sizes each time: the next who opens it must ask again.
   virtual void DoubtSize(Ino message) = 0;
 
-  // -- Outcomes: live as long as the message's row, UIDVALIDITY changes included. No-op if it is unknown.
+  // -- Outcomes: live as long as the inode, UIDVALIDITY changes included. No-op if it is unknown.
   virtual void SetOutcome(Ino message, const Outcome& outcome) = 0;
   virtual void ClearOutcome(Ino message) = 0;
 };

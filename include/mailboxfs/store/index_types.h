@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "mailboxfs/model/types.h"
 
@@ -10,7 +11,8 @@ namespace mailboxfs::store {
 // Inode number = SQLite row id (AUTOINCREMENT): stable over mounts, never used twice as long as the
 // database is: after an unclean end a million numbers are left out, more than a power failure can
 // make it forget. What is restored from a backup can use one twice; then the tags differ. The root
-// is kRootIno; all others are above kReservedInos.
+// is kRootIno; all others are above kReservedInos. A message that stands in several folders is one inode with several
+// entries (rows): it has the first one's number, also when that one has gone.
 using Ino = uint64_t;
 inline constexpr Ino kRootIno = 1;
 inline constexpr Ino kReservedInos = 1000;
@@ -20,7 +22,9 @@ enum class NodeKind { kMailbox, kFolder, kMessage };
 // One entry of the tree. mtime and ctime are the same, see SEMANTICS.md.
 struct Node {
   Ino ino = 0;
-  Ino parent = 0;  // kRootIno for a mailbox.
+  Ino entry = 0;       // Row id: of this name alone. The order of a directory.
+  uint64_t links = 1;  // Names that the inode has.
+  Ino parent = 0;      // kRootIno for a mailbox.
   NodeKind kind = NodeKind::kMessage;
   std::string name;   // File name: sanitised, unique in its parent.
   int64_t mtime = 0;  // Message: INTERNALDATE. Directory: last change of its contents (wall clock, seconds).
@@ -78,6 +82,8 @@ struct NewMessage {
   std::string header;  // Only its digest is kept, to match again after a UIDVALIDITY change.
   // False: the server tells neither date nor size nor header, now; to be asked again.
   bool complete = true;
+  // Not 0: what has the same in other folders of the mailbox is the same message.
+  uint64_t shared_id = 0;
 };
 
 // Why a message's body cannot be had, as the last try has shown.
@@ -101,6 +107,12 @@ struct Removed {
   Ino ino = 0;
   Ino parent = 0;
   std::string name;
+  bool linked = false;  // The inode has other names, so that Node::links is what has changed of it.
+};
+// What AddMessages has changed of messages that were there before.
+struct AddedChanges {
+  std::vector<Removed> completed;
+  std::vector<Ino> linked;  // They have one name more.
 };
 
 }  // namespace mailboxfs::store

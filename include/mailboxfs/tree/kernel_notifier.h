@@ -10,8 +10,10 @@ namespace mailboxfs::tree {
 class KernelNotifier {
  public:
   virtual ~KernelNotifier() = default;
-  // The name has gone.
+  // The name has gone, and the inode with it.
   virtual void Deleted(uint64_t parent, uint64_t ino, const std::string& name) = 0;
+  // The name has gone; the inode, which has others, has fewer now.
+  virtual void Unlinked(uint64_t parent, uint64_t ino, const std::string& name) = 0;
   // Attributes of the inode changed.
   virtual void AttributesChanged(uint64_t ino) = 0;
 };

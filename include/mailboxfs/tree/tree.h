@@ -54,7 +54,7 @@ class Tree {
   // -- Local.
   // Throws kNotFound if the inode is not (or no longer) known; open messages stay known.
   virtual Attributes GetAttributes(Ino ino) = 0;
-  // Entries after `after`, in inode order. OpenDirectory must have succeeded before. Throws
+  // Entries whose position is greater than `after`, in that order. OpenDirectory must have succeeded before. Throws
   // kNotListed rather than showing a listing that is not complete.
   virtual std::vector<DirEntry> ReadDirectory(Ino directory, Ino after, size_t limit) = 0;
   virtual Ino ParentOf(Ino directory) = 0;

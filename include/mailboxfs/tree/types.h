@@ -20,6 +20,7 @@ struct Attributes {
   uint64_t size = 0;
   bool size_exact = true;
   int64_t mtime = 0;
+  uint64_t links = 1;
   // Looked up by another name than its own, which may come to mean another message.
   bool alias = false;
 };
@@ -27,6 +28,7 @@ struct Attributes {
 struct DirEntry {
   std::string name;
   Attributes attributes;
+  Ino position = 0;  // In its directory; not the inode, of which a directory can have two names.
 };
 
 // Bytes to be read from a file descriptor, which stays valid while `owner` lives.

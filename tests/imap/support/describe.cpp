@@ -76,6 +76,7 @@ struct Describer {
     line += Field("uid", data.uid);
     if (data.flags) line += " flags=" + Join(*data.flags);
     line += Field("date", data.internal_date) + Field("size", data.rfc822_size) + Field("modseq", data.mod_seq);
+    line += Field("gmail", data.gmail_message_id);
     for (const BodySectionData& section : data.sections) {
       line += " [" + Text(section.section) + "]";
       if (section.origin) line += "<" + std::to_string(*section.origin) + ">";
