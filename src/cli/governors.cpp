@@ -53,6 +53,8 @@ std::shared_ptr<Governor> Governors::For(const config::Account& account) {
     };
   }
   governor = std::make_shared<Governor>(base::Clock::System(), &RandomUnit, std::move(memory), std::move(save));
+  // Else it would be known at the first login only.
+  governor->SetDailyLimit(account.imap.profile.daily_octets.value_or(0));
   return governor;
 }
 

@@ -47,7 +47,9 @@ void BodyCommand::Run() {
   const bool fresh = !is_open || untold;
   Open(fresh);
   imap::StatusResponse status = Fetch();
-  if (!fresh && body_sequence_ == 0 && !ThrottlePause(status) && !IsNotConnected(status)) {
+  // A session that was not told of a change may not find what is there.
+  const bool not_found = status.condition == imap::Condition::kOk || BlameOf(status) == Blame::kMessage;
+  if (!fresh && body_sequence_ == 0 && not_found) {
     Open(true);
     status = Fetch();
   }
@@ -150,11 +152,7 @@ void BodyCommand::TakeInline(const imap::FetchData& fetch, const imap::BodySecti
 void BodyCommand::Finish(const imap::StatusResponse& status) {
   const bool complete = body_sequence_ != 0 && !nil_ && received_ == size_;
   if (status.condition != imap::Condition::kOk) {
-    if (ThrottlePause(status) || IsNotConnected(status)) connection_.RequireOk(status, "fetching " + What());
-    if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
-    // Everything else is answered.
-    throw Error(IsTransient(status) ? ErrorKind::kMessageFailed : ErrorKind::kUnfetchable,
-                base::Format("fetching {} failed, the server said: {}", What(), QuoteStatus(status)));
+    OnRefused(status);
   }
   if (!complete) {
     if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
@@ -170,6 +168,20 @@ void BodyCommand::Finish(const imap::StatusResponse& status) {
                              request_.size ? base::Format("about {} bytes", *request_.size) : "another size"));
   }
   if (hold_back_ || empty_) DeliverHeldBack();
+}
+
+void BodyCommand::OnRefused(const imap::StatusResponse& status) {
+  const Blame blame = BlameOf(status);
+  const std::string what = "fetching " + What();
+  doubtful_refusal_ = blame == Blame::kSession || blame == Blame::kMomentary;
+  if (blame == Blame::kSession) {
+    // It may be the message, or the server has lost its way here.
+    connection_.Retire();
+    throw Error(ErrorKind::kProtocol, base::Format("{} failed, the server said: {}", what, QuoteStatus(status)));
+  }
+  if (blame != Blame::kMessage) connection_.RequireOk(status, what);
+  if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
+  throw Error(ErrorKind::kUnfetchable, base::Format("{} failed, the server said: {}", what, QuoteStatus(status)));
 }
 
 void BodyCommand::DeliverHeldBack() {

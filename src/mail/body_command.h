@@ -24,6 +24,8 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   void Run();
   // Once it has been asked for: how many octets of the body have come.
   std::optional<uint64_t> received() const { return asked_ ? std::optional(received_) : std::nullopt; }
+  // It was refused by words that also stand for trouble of the session, or of the whole server.
+  bool doubtful_refusal() const { return doubtful_refusal_; }
 
  private:
   // EXAMINEs the folder, if need be or in any case.
@@ -36,6 +38,7 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   void RefuseOther(const std::optional<model::Uid>& uid) const;
   void TakeInline(const imap::FetchData& fetch, const imap::BodySectionData& section);
   void Finish(const imap::StatusResponse& status);
+  [[noreturn]] void OnRefused(const imap::StatusResponse& status);
   void DeliverHeldBack();
   // Is the message still listed?
   bool Exists();
@@ -48,6 +51,7 @@ class BodyCommand final : private imap::ResponseReader::BodyHandler {
   uint32_t named_sequence_ = 0;  // Under which the message was named; 0: not yet.
   uint32_t body_sequence_ = 0;   // 0: no body has come.
   bool asked_ = false;
+  bool doubtful_refusal_ = false;
   bool identified_ = false;
   bool empty_ = false;  // The body has no octets, or is NIL.
   bool nil_ = false;

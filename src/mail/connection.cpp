@@ -24,6 +24,9 @@ constexpr std::string_view kOutOfOrder = "Server Unavailable";
                                                  command));
 }
 
+// Exchange ends a session, and at times more, after ten of them.
+constexpr unsigned kMaxBads = 5;
+
 // Words without data ("* OK Still here") show that the server lives, but not for ever.
 constexpr int kMaxStalls = 5;
 
@@ -60,6 +63,7 @@ void Connection::Scrub(const Request& request, imap::StatusResponse& status) {
 
 imap::StatusResponse Connection::Run(Request& request) {
   wire_.ThrowIfCancelled();
+  if (base::Status pause = context_.mailbox.governor().pause_reason(); pause && !logging_out_) throw Error(*pause);
   // The tag is the command's first word; taken from there, the two cannot differ.
   const std::string& line = request.command.pieces.front();
   const std::string tag = line.substr(0, line.find(' '));
@@ -74,6 +78,7 @@ imap::StatusResponse Connection::Run(Request& request) {
     const Error error = base::CurrentError();
     if (error.kind() != ErrorKind::kProtocol) throw;
     if (base::ContainsIgnoreCase(error.what(), kOutOfOrder)) {
+      told_why_ = true;
       throw Error(ErrorKind::kNetwork, base::Format("the server said \"{}\" in place of an answer", kOutOfOrder));
     }
     if (request.secret) ThrowUnquoted(request.name);
@@ -81,6 +86,7 @@ imap::StatusResponse Connection::Run(Request& request) {
   }
   base::LogDebug("{} #{}: {} {}", context_.options.name, number_, tag, QuoteStatus(status));
   if (status.code && status.code->name == "CAPABILITY") SetCapabilities(imap::ParseCapabilities(status.code->argument));
+  if (status.condition == imap::Condition::kBad && ++bads_ >= kMaxBads) Retire();
   if (wire_.draining()) {
     wire_.EndDraining();
     throw Error(ErrorKind::kCancelled, "the task was cancelled");
@@ -153,8 +159,10 @@ void Connection::RequireOk(const imap::StatusResponse& status, std::string_view 
     context_.mailbox.AskPause(*pause);
     throw Error(ErrorKind::kThrottled, text);
   }
-  if (IsNotConnected(status)) {
+  if (IsNotConnected(status) || IsTokenExpired(status)) {
     // Every further command would get the same answer; a new login may do better.
+    if (IsTokenExpired(status)) ExpectNewToken();
+    told_why_ = true;
     wire_.SetBroken();
     throw Error(ErrorKind::kNetwork, text);
   }
@@ -183,15 +191,18 @@ void Connection::OnUntaggedStatus(const imap::StatusResponse& status) {
 void Connection::OnBye(const imap::StatusResponse& status) {
   if (logging_out_) return;
   wire_.SetBroken();
-  if (IsTokenExpired(status) && token_ && context_.options.login.tokens) {
-    context_.options.login.tokens->Invalidate(*token_);
-  }
+  told_why_ = true;
+  if (IsTokenExpired(status)) ExpectNewToken();
   const std::string text = "the server ended the connection: " + QuoteStatus(status);
   if (const std::optional<base::Duration> pause = ThrottlePause(status)) {
     context_.mailbox.AskPause(*pause);
     throw Error(ErrorKind::kThrottled, text);
   }
   throw Error(ErrorKind::kNetwork, text);
+}
+
+void Connection::ExpectNewToken() {
+  if (token_ && context_.options.login.tokens) context_.options.login.tokens->Invalidate(*token_);
 }
 
 void Connection::SetCapabilities(std::vector<std::string> capabilities) {

@@ -57,7 +57,8 @@ class Connection {
 
   // --- Dialogue -------------------------------------------------------------------------
   std::string NextTag();
-  // Sends the command and handles all answers up to the tagged one, which may be NO or BAD.
+  // Sends the command and handles all answers up to the tagged one, which may be NO or BAD. Throws kThrottled, nothing
+  // sent, while the account keeps a pause that was asked for elsewhere.
   imap::StatusResponse Run(Request& request);
   // Throws the error that a NO or BAD means; `what` says what was tried ("listing the folders").
   void RequireOk(const imap::StatusResponse& status, std::string_view what);
@@ -110,6 +111,11 @@ class Connection {
   bool exact_sizes() const;
   Wire& wire() { return wire_; }
   bool broken() const { return wire_.broken(); }
+  // It still works, but the server may hold something against it: nothing but Logout is to follow.
+  void Retire() { retired_ = true; }
+  bool retired() const { return retired_; }
+  // The server said itself why it ended the connection, or that it cannot serve anybody.
+  bool told_why() const { return told_why_; }
   const ConnectionContext& context() const { return context_; }
 
  private:
@@ -119,6 +125,7 @@ class Connection {
   void SendPiece(Request& request, size_t piece);
   void Answer(Request& request, size_t& piece, const imap::ContinuationRequest& continuation);
   void OnUntaggedStatus(const imap::StatusResponse& status);
+  void ExpectNewToken();
   void SetCapabilities(std::vector<std::string> capabilities);
   bool NoteData(const imap::UntaggedData& data);
   void OnBye(const imap::StatusResponse& status);
@@ -145,6 +152,9 @@ class Connection {
   std::string server_;
   std::optional<oauth::AccessToken> token_;
   bool logging_out_ = false;
+  bool retired_ = false;
+  bool told_why_ = false;
+  unsigned bads_ = 0;          // Answered so far.
   bool noted_change_ = false;  // In the open folder, and not told yet.
 };
 

@@ -51,9 +51,7 @@ Fetcher::JobPtr Fetcher::Submit(std::unique_ptr<Work> work, model::Priority prio
 
 base::Status Fetcher::Hopeless(const Work& work) const {
   if (governor_->PauseLeft() > kShortPause + kShortPause / 10) return governor_->pause_reason();
-  if (work.bulk()) {
-    if (base::Status spent = governor_->VolumeSpent()) return spent;
-  }
+  if (base::Status spent = Unaffordable(work)) return spent;
   if (connected_ > 0) return std::nullopt;
   return backoff_.Active() ? backoff_.error() : governor_->unreachable();
 }

@@ -68,10 +68,14 @@ class Fetcher final : public Governor::Member, public std::enable_shared_from_th
   bool IsCancelled(const Job& job) const;
   // Calls Done unless the job has ended before.
   void Finish(const JobPtr& job, base::Status status);
+  // Why no such work may be done today.
+  base::Status Unaffordable(const Work& work) const { return work.bulk() ? governor_->VolumeSpent() : std::nullopt; }
+  // It has not been tried.
+  void OnJobRefused(Worker& worker, const JobPtr& job, const base::Error& error);
   void OnJobDone(Worker& worker, const JobPtr& job);
   // Decides between another attempt and the end.
   // True: it has ended; false: it waits for another attempt.
-  bool OnJobFailed(Worker& worker, const JobPtr& job, const base::Error& error, bool connection_broken);
+  bool OnJobFailed(Worker& worker, const JobPtr& job, const base::Error& error, bool connection_lost);
   // Throttled without a job.
   void OnThrottled(const base::Error& error);
 
@@ -97,8 +101,8 @@ class Fetcher final : public Governor::Member, public std::enable_shared_from_th
   void FinishLocked(const JobPtr& job, base::Status status, std::vector<Ended>& ended) REQUIRES(mutex_);
   void FailQueued(const base::Error& error, std::vector<Ended>& ended) REQUIRES(mutex_);
   void Requeue(const JobPtr& job, Worker* only_worker) REQUIRES(mutex_);
-  // True: waited out, by `job` too, if that is not null.
-  bool Pause(const base::Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) REQUIRES(mutex_);
+  // True: waited out, by `job` too, if that is not null. `times`: counts how often it was asked for.
+  bool Pause(const base::Error& error, const JobPtr& job, unsigned& times, std::vector<Ended>& ended) REQUIRES(mutex_);
   // What a new job that needs a connection would end with.
   base::Status Hopeless(const Work& work) const REQUIRES(mutex_);
   void GiveUp(Worker& worker, const base::Error& error, bool reached, std::vector<Ended>& ended) REQUIRES(mutex_);

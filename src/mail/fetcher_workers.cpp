@@ -104,7 +104,7 @@ void Fetcher::OnConnectFailed(Worker& worker, const Error& error, const LoginTra
     const bool may_pass = error.kind() == ErrorKind::kServer || error.kind() == ErrorKind::kProtocol;
     // A token endpoint's pause is its own; it is kept where tokens are asked for.
     if (error.kind() == ErrorKind::kThrottled && trace.layer != ProbeReport::Layer::kToken) {
-      worker.leave = !Pause(error, nullptr, ++quiet_failures_, ended);
+      worker.leave = !Pause(error, nullptr, quiet_failures_, ended);
     } else if (others_work) {
       base::LogInfo("{}; going on with {}", error.what(), base::CountOf(connected_, "connection"));
       reduced_to_ = connected_;
@@ -187,6 +187,14 @@ void Fetcher::OnJobEnded(Worker& worker) {
   if (--worker.jobs == 0) worker.state = Worker::State::kSeeking;
 }
 
+void Fetcher::OnJobRefused(Worker& worker, const JobPtr& job, const Error& error) {
+  {
+    base::MutexLock lock(mutex_);
+    OnJobEnded(worker);
+  }
+  Finish(job, error);
+}
+
 void Fetcher::OnJobDone(Worker& worker, const JobPtr& job) {
   {
     base::MutexLock lock(mutex_);
@@ -198,7 +206,7 @@ void Fetcher::OnJobDone(Worker& worker, const JobPtr& job) {
   Finish(job, std::nullopt);
 }
 
-bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error, bool connection_broken) {
+bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error, bool connection_lost) {
   std::vector<Ended> ended;
   base::Status status = error;
   bool waits = false;
@@ -209,15 +217,14 @@ bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error,
     if (job->cancelled || shutdown_) {
       status = Error(ErrorKind::kCancelled, "the task was cancelled");
     } else if (error.kind() == ErrorKind::kThrottled) {
-      waits = Pause(error, job, ++job->throttled, ended);
+      waits = Pause(error, job, job->throttled, ended);
     } else if (IsBreak(error.kind()) && (job->attempts == 0 || job->work->MadeProgress())) {
       job->attempts = job->work->MadeProgress() ? 0 : job->attempts + 1;
       base::LogInfo("{}; trying again", error.what());
-      Requeue(job, connection_broken ? &worker : nullptr);
+      Requeue(job, connection_lost ? &worker : nullptr);
       return false;
     } else {
       if (error.kind() == ErrorKind::kCancelled) status = Error(ErrorKind::kNetwork, error.what());
-      if (IsBreak(error.kind())) status = job->work->Verdict(*status);
       // One message's trouble is none of the mailbox's.
       if (!model::ConcernsMessageAlone(status->kind())) last_error_ = status;
     }
@@ -233,7 +240,8 @@ void Fetcher::OnThrottled(const Error& error) {
   std::vector<Ended> ended;
   {
     base::MutexLock lock(mutex_);
-    Pause(error, nullptr, 1, ended);
+    unsigned times = 0;
+    Pause(error, nullptr, times, ended);
   }
   governor_->Publish(this);
   FinishAll(std::move(ended));
@@ -247,17 +255,23 @@ void Fetcher::Requeue(const JobPtr& job, Worker* only_worker) {
 }
 
 // `job` waits for the pause's end if that is near and it is not the umpteenth of many `times`.
-bool Fetcher::Pause(const Error& error, const JobPtr& job, unsigned times, std::vector<Ended>& ended) {
-  const base::Duration left = governor_->Pause(error, mailbox_.TakePause());
+bool Fetcher::Pause(const Error& error, const JobPtr& job, unsigned& times, std::vector<Ended>& ended) {
+  const base::Duration asked = mailbox_.TakePause();
+  // Otherwise it was another connection that was asked for it.
+  const bool new_pause = asked > base::Duration::zero();
+  if (new_pause) ++times;
+  const base::Duration left = new_pause ? governor_->Pause(error, asked) : governor_->PauseLeft();
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(left).count();
   last_error_ = error;
   if (left <= kShortPause + kShortPause / 10 && times <= kMaxThrottled) {
     if (job != nullptr) Requeue(job, nullptr);
-    base::LogInfo("{}; pausing for {} s", error.what(), seconds);
+    base::Log(new_pause ? base::LogLevel::kInfo : base::LogLevel::kDebug, "{}; pausing for {} s", error.what(),
+              seconds);
     return true;
   }
   FailQueued(error, ended);
-  base::LogWarning("{}; pausing all of the account for {} s", error.what(), seconds);
+  base::Log(new_pause ? base::LogLevel::kWarning : base::LogLevel::kDebug, "{}; pausing all of the account for {} s",
+            error.what(), seconds);
   return false;
 }
 

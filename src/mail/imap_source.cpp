@@ -65,30 +65,35 @@ class BodyWork final : public Work {
         done_(std::move(done)) {}
 
   void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
+    MailboxState& mailbox = connection.context().mailbox;
     BodyCommand command(connection, request_, *sink_);
-    std::optional<uint64_t> before = std::exchange(broke_at_, std::nullopt);
-    same_place_ = false;
     try {
       command.Run();
     } catch (...) {
-      if (connection.broken()) broke_at_ = command.received();
-      same_place_ = broke_at_ && broke_at_ == before;
-      throw;
+      const base::Error error = base::CurrentError();
+      if (!IsToBlame(connection, command, error)) throw;
+      throw base::Error(
+          base::ErrorKind::kMessageFailed,
+          base::Format("{}; not for the first time, while other messages can be read ({})", error.what(), what()));
     }
-    MailboxState& mailbox = connection.context().mailbox;
     mailbox.OnBodyFetched();
+    mailbox.suspects().Forget(request_);
     if (request_.size && command.received()) NoteSize(connection, *request_.size, *command.received());
   }
   void Done(base::Status status) override { done_(std::move(status)); }
   bool bulk() const override { return true; }
-  // A network fails anywhere; a message that kills the server's process does it always at the same place.
-  base::Error Verdict(const base::Error& error) const override {
-    if (!same_place_) return error;
-    return {base::ErrorKind::kMessageFailed,
-            base::Format("{}; the connection ends there each time this message is asked for", error.what())};
-  }
 
  private:
+  bool IsToBlame(Connection& connection, const BodyCommand& command, const base::Error& error) const {
+    const bool refused = command.doubtful_refusal();
+    const bool broke = connection.broken() && !connection.told_why() && command.received() &&
+                       (error.kind() == base::ErrorKind::kNetwork || error.kind() == base::ErrorKind::kProtocol);
+    if (!broke && !refused) return false;
+    MailboxState& mailbox = connection.context().mailbox;
+    const uint64_t place = refused ? Suspects::kRefused : *command.received();
+    return mailbox.suspects().OnTrouble(request_, place, mailbox.bodies_fetched());
+  }
+
   // What is exact until it is found wrong once: somebody may rely on it.
   static void NoteSize(Connection& connection, uint64_t told, uint64_t real) {
     if (told != real && connection.exact_sizes()) {
@@ -100,8 +105,6 @@ class BodyWork final : public Work {
 
   const model::BodyRequest request_;
   const std::shared_ptr<model::BodySink> sink_;
-  std::optional<uint64_t> broke_at_;  // Of the body's octets, where the last attempt broke its connection.
-  bool same_place_ = false;           // And so did the one before.
   const model::MailSource::Done done_;
 };
 

@@ -33,8 +33,6 @@ class Work {
   virtual bool MadeProgress() const { return false; }
   // Reads bodies, of which a day has its measure.
   virtual bool bulk() const { return false; }
-  // There is no other attempt: what `error`, the last one's, means.
-  virtual base::Error Verdict(const base::Error& error) const { return error; }
 
   // For people: "listing folder INBOX".
   const std::string& what() const { return what_; }

@@ -81,35 +81,49 @@ struct Refusal {
   base::Status why;
 };
 
-// One attempt. Null: the token was refused, `refusal` says which and why.
-std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace& trace, Refusal& refusal) {
+// From the greeting on. False: the token was refused, `refusal` says which and why.
+bool Enter(Connection& connection, LoginTrace& trace, Refusal& refusal) {
+  const ConnectionContext& context = connection.context();
   const Login& login = context.options.login;
-  trace.layer = Layer::kConnect;
-  trace.not_connected = false;
-  std::unique_ptr<Connection> connection = Connect(context);
+  const auto limit = [&] { return base::Deadline::After(context.environment.clock, context.options.timeouts.login); };
   trace.layer = Layer::kGreeting;
-  const auto deadline = base::Deadline::After(context.environment.clock, context.options.timeouts.login);
-  connection->wire().SetLimit(deadline);
-  const bool authenticated = connection->ReadGreeting();
-  trace.greeting = connection->greeting();
+  const auto deadline = limit();
+  connection.wire().SetLimit(deadline);
+  const bool authenticated = connection.ReadGreeting();
+  trace.greeting = connection.greeting();
   trace.reached = true;
   trace.turn.reset();
-  if (!connection->capabilities_current()) connection->RefreshCapabilities();
+  if (!connection.capabilities_current()) connection.RefreshCapabilities();
   if (!authenticated) {
     trace.layer = Layer::kToken;
     std::optional<oauth::AccessToken> token;
     if (login.tokens) token = login.tokens->Get(deadline, context.signals.stop);
     // A renewal may have taken its time, and found in the end that the old token still works.
-    connection->wire().SetLimit(base::Deadline::After(context.environment.clock, context.options.timeouts.login));
+    connection.wire().SetLimit(limit());
     trace.layer = Layer::kLogin;
-    connection->DoubtCapabilities();
-    refusal = {token, LogIn(*connection, token ? &*token : nullptr, trace)};
-    if (refusal.why) return nullptr;
+    connection.DoubtCapabilities();
+    refusal = {token, LogIn(connection, token ? &*token : nullptr, trace)};
+    if (refusal.why) return false;
     if (token) login.tokens->Accepted(*token);
   }
   trace.layer = Layer::kLogin;
-  Prepare(*connection, trace);
-  connection->wire().SetLimit(base::Deadline::Never());
+  Prepare(connection, trace);
+  connection.wire().SetLimit(base::Deadline::Never());
+  return true;
+}
+
+// One attempt. Null: the token was refused, `refusal` says which and why.
+std::unique_ptr<Connection> TryOpen(const ConnectionContext& context, LoginTrace& trace, Refusal& refusal) {
+  trace.layer = Layer::kConnect;
+  trace.not_connected = false;
+  std::unique_ptr<Connection> connection = Connect(context);
+  try {
+    if (!Enter(*connection, trace, refusal)) connection.reset();
+  } catch (...) {
+    // Some servers count a session for a while that has not said goodbye.
+    if (base::CurrentError().kind() == ErrorKind::kThrottled && trace.reached) connection->Logout();
+    throw;
+  }
   return connection;
 }
 

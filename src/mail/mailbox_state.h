@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mail/suspects.h"
 #include "mailboxfs/base/clock.h"
 #include "mailboxfs/base/mutex.h"
 #include "mailboxfs/mail/governor.h"
@@ -41,6 +42,7 @@ class MailboxState {
 
   void OnBodyFetched() { ++bodies_fetched_; }
   uint64_t bodies_fetched() const { return bodies_fetched_; }
+  Suspects& suspects() { return suspects_; }
 
   // The server asked for a pause of all work for this mailbox.
   void AskPause(base::Duration pause) { pause_ = pause.count(); }
@@ -82,6 +84,7 @@ class MailboxState {
   std::atomic<unsigned> connection_number_{0};
   std::atomic<const model::ServerProfile*> profile_{nullptr};
   Governor& governor_;
+  Suspects suspects_;
   mutable base::Mutex mutex_;
   std::string server_ GUARDED_BY(mutex_);
   std::vector<std::string> capabilities_ GUARDED_BY(mutex_);

@@ -1,8 +1,8 @@
 #include "mail/refusal.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -57,6 +57,30 @@ bool HasCode(const imap::StatusResponse& status, std::string_view name) {
   return status.code && status.code->name == name;
 }
 
+bool HasAnyCode(const imap::StatusResponse& status, std::initializer_list<std::string_view> names) {
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return HasCode(status, name); });
+}
+
+bool HasAnyText(const imap::StatusResponse& status, std::initializer_list<std::string_view> texts) {
+  return std::any_of(texts.begin(), texts.end(),
+                     [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); });
+}
+
+// RFC 5530: these speak of the login itself, whatever the text suggests.
+bool SpeaksOfLogin(const imap::StatusResponse& status) {
+  return HasAnyCode(status,
+                    {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN"});
+}
+
+bool IsCrowded(const imap::StatusResponse& status) {
+  return HasAnyCode(status, {"LIMIT", "INUSE"}) || HasAnyText(status, {"too many", "maximum number of connections"});
+}
+
+bool IsMomentary(const imap::StatusResponse& status) {
+  return HasAnyCode(status, {"UNAVAILABLE", "SERVERBUG"}) ||
+         HasAnyText(status, {"server unavailable", "temporar", "try again"});
+}
+
 }  // namespace
 
 std::string QuoteStatus(const imap::StatusResponse& status) {
@@ -85,28 +109,17 @@ std::optional<base::Duration> ThrottlePause(const imap::StatusResponse& status) 
 }
 
 bool IsTransient(const imap::StatusResponse& status) {
-  // RFC 5530: these speak of the login itself, whatever the text suggests.
-  constexpr std::array<std::string_view, 5> kFinalCodes = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED",
-                                                           "PRIVACYREQUIRED", "CONTACTADMIN"};
-  constexpr std::array<std::string_view, 4> kCodes = {"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"};
-  constexpr std::array<std::string_view, 5> kTexts = {"server unavailable", "too many", "temporar", "try again",
-                                                      "maximum number of connections"};
-  const auto has = [&status](std::string_view code) { return HasCode(status, code); };
-  if (std::any_of(kFinalCodes.begin(), kFinalCodes.end(), has)) return false;
-  return std::any_of(kCodes.begin(), kCodes.end(), has) ||
-         std::any_of(kTexts.begin(), kTexts.end(),
-                     [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); });
+  if (SpeaksOfLogin(status)) return false;
+  return IsCrowded(status) || IsMomentary(status);
 }
 
 bool IsAbsence(const imap::StatusResponse& status) {
-  constexpr std::array<std::string_view, 10> kTexts = {
-      "doesn't exist",   "does not exist", "nonexistent",       "unknown mailbox",  "unknown folder",
-      "no such mailbox", "no such folder", "mailbox not found", "folder not found", "folder could not be found"};
   if (status.condition != imap::Condition::kNo) return false;
   // A code says more than the text: [NOPERM], [CORRUPTION].
-  if (status.code) return HasCode(status, "NONEXISTENT") || HasCode(status, "TRYCREATE");
-  return std::any_of(kTexts.begin(), kTexts.end(),
-                     [&](std::string_view text) { return ContainsIgnoreCase(status.text, text); });
+  if (status.code) return HasAnyCode(status, {"NONEXISTENT", "TRYCREATE"});
+  return HasAnyText(
+      status, {"doesn't exist", "does not exist", "nonexistent", "unknown mailbox", "unknown folder", "no such mailbox",
+               "no such folder", "mailbox not found", "folder not found", "folder could not be found"});
 }
 
 bool IsNotConnected(const imap::StatusResponse& status) {
@@ -114,7 +127,17 @@ bool IsNotConnected(const imap::StatusResponse& status) {
 }
 
 bool IsTokenExpired(const imap::StatusResponse& status) {
-  return ContainsIgnoreCase(status.text, "AccessTokenExpired") || ContainsIgnoreCase(status.text, "session expired");
+  return HasCode(status, "EXPIRED") || HasAnyText(status, {"AccessTokenExpired", "session expired"});
+}
+
+Blame BlameOf(const imap::StatusResponse& status) {
+  if (IsNotConnected(status) || IsTokenExpired(status)) return Blame::kServer;
+  if (ThrottlePause(status) || SpeaksOfLogin(status) || IsCrowded(status) ||
+      HasAnyCode(status, {"OVERQUOTA", "NOPERM", "ALERT"})) {
+    return Blame::kServer;
+  }
+  if (status.condition == imap::Condition::kBad) return Blame::kSession;
+  return IsMomentary(status) ? Blame::kMomentary : Blame::kMessage;
 }
 
 }  // namespace mailboxfs::mail

@@ -25,7 +25,16 @@ bool IsTransient(const imap::StatusResponse& status);
 bool IsAbsence(const imap::StatusResponse& status);
 // Exchange: the token is good, the mailbox is not open.
 bool IsNotConnected(const imap::StatusResponse& status);
-// The session ended because the token it was opened with expired.
+// The token that the session was opened with has expired.
 bool IsTokenExpired(const imap::StatusResponse& status);
+
+// Whom a refused FETCH of one message speaks of, as far as the words tell.
+enum class Blame {
+  kMessage,    // Another try is no use.
+  kMomentary,  // The server has trouble now; with this message, or with all.
+  kSession,    // The command, or what the server thinks of this connection; with this message, or with all.
+  kServer,     // The login, the account or the server.
+};
+Blame BlameOf(const imap::StatusResponse& status);
 
 }  // namespace mailboxfs::mail

@@ -53,7 +53,7 @@ void Worker::Main() {
     } else if (const Fetcher::JobPtr job = fetcher_.Take(*this, OpenFolder())) {
       RunJob(job);
       DropIfBroken();
-      if (ShouldYield()) Close();
+      if (ShouldYield() || IsRetired()) Close();
     } else {
       WaitForJobs();
     }
@@ -87,6 +87,11 @@ void Worker::Connect() {
     }
     return;
   }
+  // The wait for a place and a turn may have been long.
+  if (fetcher_.PausedUntil() > Now()) {
+    place_.reset();
+    return;
+  }
   try {
     connection_ = OpenConnection(context_, trace);
   } catch (...) {
@@ -109,6 +114,12 @@ void Worker::Connect() {
 }
 
 void Worker::RunJob(const Fetcher::JobPtr& job) {
+  // How much that is may be known since the login only.
+  if (base::Status spent = fetcher_.Unaffordable(*job->work)) {
+    fetcher_.OnJobRefused(*this, job, *spent);
+    job->work.reset();
+    return;
+  }
   const Fetcher::JobPtr outer = std::exchange(current_, job);
   connection_->wire().SetInterrupt(this);
   base::Status failure;
@@ -124,7 +135,7 @@ void Worker::RunJob(const Fetcher::JobPtr& job) {
     const std::string& name = fetcher_.options().name;
     const Error error =
         failure->WithContext(NeedsContext(failure->kind()) ? base::Format("{}: {}", name, job->work->what()) : name);
-    ended = fetcher_.OnJobFailed(*this, job, error, connection_->broken());
+    ended = fetcher_.OnJobFailed(*this, job, error, connection_->broken() || connection_->retired());
   } else {
     fetcher_.OnJobDone(*this, job);
   }
@@ -137,7 +148,7 @@ void Worker::RunJob(const Fetcher::JobPtr& job) {
 void Worker::ServeUrgent(const Fetcher::JobPtr& than) {
   while (const Fetcher::JobPtr job = fetcher_.TakeMoreUrgent(*this, *than, OpenFolder())) {
     RunJob(job);
-    if (connection_->broken()) {
+    if (connection_->broken() || connection_->retired()) {
       throw Error(ErrorKind::kNetwork, "the connection was lost during a more urgent task");
     }
   }
@@ -208,6 +219,8 @@ bool Worker::WaitOnce() {
 bool Worker::ShouldYield() const {
   return connection_ != nullptr && place_->Wanted() && (fetcher_.connected() > 1 || Now() - connected_at_ >= kFairTurn);
 }
+
+bool Worker::IsRetired() const { return connection_ != nullptr && connection_->retired(); }
 
 void Worker::DropIfBroken() {
   if (connection_ == nullptr || !connection_->broken()) return;

@@ -45,6 +45,7 @@ class Worker final : private Interrupt {
   bool WaitOnce();
   bool CanIdle() const;
   bool ShouldYield() const;
+  bool IsRetired() const;
   void DropIfBroken();
   void Close();
   std::string OpenFolder() const;

@@ -7,7 +7,7 @@ import re
 import threading
 from pathlib import Path
 
-from support.imap_faults import broken_body
+from support.imap_faults import bad, broken_body, bye, drop, no, reset
 from support.imap_store import sample
 from support.testcase import FakeTest, main, read, try_read
 
@@ -64,7 +64,35 @@ class Unfetchable(FakeTest):
         self.assertEqual({uid for uid, body in found.items() if isinstance(body, int)}, {3, 7})
         self.assertEqual({u: b for u, b in found.items() if u not in (3, 7)}, self.bodies_but(3, 7))
         for uid in (3, 7):
-            self.assertLess(self.imap.bodies(uid=uid), 10)
+            self.assert_errno(errno.EIO, read, paths[uid])
+            self.assertTrue(os.getxattr(paths[uid], "user.mailboxfs.error").startswith(b"message-failed: "))
+            asked = self.imap.bodies(uid=uid)
+            self.assertLessEqual(asked, 4)
+            self.assert_errno(errno.EIO, read, paths[uid])
+            self.assertEqual(self.imap.bodies(uid=uid), asked)
+
+    def test_i34_a_server_that_ends_every_connection_is_no_messages_fault(self):
+        troubles = {
+            "drop": drop(),
+            "reset": reset(),
+            "bye": bye("Connection is closed. 13"),
+            "expired": bye("Session invalidated - AccessTokenExpired"),
+            "unavailable": no("Server Unavailable. 15"),
+            "crowded": no("[LIMIT] Too many connections"),
+            "bad": bad("Command received in Invalid state."),
+        }
+        for name, what in troubles.items():
+            with self.subTest(name):
+                self.fake("exchange", messages=4)
+                self.box(imap={"connections": 1})
+                paths = self.paths()
+                self.imap.on("BODY", what)
+                for path in paths.values():
+                    self.assert_errno(errno.EIO, read, path)
+                self.imap.heal()
+                self.wait_for(lambda: isinstance(try_read(paths[1]), bytes), "the connection")
+                self.assert_all_is_read()
+                self.mounted.unmount()
 
     def bodies_but(self, *uids):
         return {uid: self.inbox.get(uid).body for uid in self.inbox.uids() if uid not in uids}

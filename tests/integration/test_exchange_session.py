@@ -5,6 +5,7 @@ import errno
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from support import mount
 from support.imap_faults import Dropped, Gate, Throttle, bad, broken_body, bye
@@ -167,6 +168,34 @@ class Throttling(FakeTest):
         self.assertGreater(told["paused_for_seconds"], 60)
         self.assertIn("throttled", told["pause_reason"])
         self.assertEqual(self.imap.bodies(user=other), 0)
+
+    def test_i14_who_is_listing_elsewhere_keeps_it_too(self):
+        other = "bob@example.org"
+        self.fake(messages=3)
+        self.imap.mailbox(other).inbox.fill(300)
+        account = mount.password_account(self.imap, [self.USER, other], connections=1, header_batch=100)
+        self.mounted = self.mount(account, timeouts={"connect": 5, "login": 20, "stall": 20, "total": 60})
+        own = next(iter(self.paths().values()))
+        gate, moments = Gate(), []
+
+        def hold_the_first(session, tag):
+            moments.append(session.server.clock())
+            return gate(session, tag) if len(moments) == 1 else False
+
+        self.imap.on("HEADERS", hold_the_first, user=other)
+        self.imap.on("BODY", throttle := Throttle(3000), user=self.USER)
+        with ThreadPoolExecutor(2) as readers:
+            listing = readers.submit(self.mounted.messages, other, "INBOX")
+            self.wait_for(lambda: gate.waiting, "the first headers")
+            reading = readers.submit(read, own)
+            self.wait_for(lambda: throttle.hits, "the pause")
+            # The answer is on its way to the one connection; what comes of it is what `status` tells.
+            self.wait_for(lambda: self.mounted.status()["accounts"]["test"]["paused_for_seconds"] > 0, "status")
+            told = self.imap.clock()
+            gate.release()
+            self.assertEqual(len(listing.result(60)), 300)
+            self.assertEqual(reading.result(60), self.inbox.get(1).body)
+        self.assertGreater(moments[1] - told, 1)
 
     def test_i14_a_pause_that_is_none(self):
         for text in ("0 milliseconds", "-5 milliseconds", "soon", ""):

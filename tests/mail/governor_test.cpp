@@ -147,6 +147,33 @@ TEST_F(AccountTest, ShortPauseIsWaitedOutByAllMailboxes) {
   EXPECT_EQ(throttled.outcome.WaitKind(), "");
 }
 
+// Both while the other mailbox is being told of the pause, and after a command that was under way.
+TEST_F(AccountTest, PauseHoldsBackWhoIsLoggingInOrListing) {
+  const Error throttled(ErrorKind::kThrottled, "throttled");
+  server_.Hold("AUTHENTICATE");
+  const Download first = FetchFrom(*one_, 1);
+  ASSERT_TRUE(server_.WaitFor("AUTHENTICATE"));
+  options_.governor->Pause(throttled, seconds(2));
+  server_.Release();
+  ASSERT_TRUE(server_.WaitFor("LOGOUT")) << "it says goodbye instead of going on";
+  EXPECT_EQ(server_.Count(""), 2U);
+  clock_.Advance(seconds(3));
+  EXPECT_EQ(first.outcome.WaitKind(), "");
+  server_.Hold("EXAMINE");
+  testing::Outcome listed;
+  const auto sink = std::make_shared<testing::RecordingRefreshSink>();
+  const auto task = one_->Refresh({"Other", {}, true}, sink, model::Priority::kWaiting, listed.Callback());
+  ASSERT_TRUE(server_.WaitFor("EXAMINE Other"));
+  const size_t fetches = server_.Count("UID FETCH");
+  options_.governor->Pause(throttled, seconds(2));
+  server_.Release();
+  ASSERT_TRUE(Eventually([&] { return one_->GetStatus().queued == 1; })) << "it waits";
+  EXPECT_EQ(server_.Count("UID FETCH"), fetches);
+  clock_.Advance(seconds(3));
+  EXPECT_EQ(listed.WaitKind(), "");
+  EXPECT_EQ(sink->added.size(), 10U);
+}
+
 TEST_F(AccountTest, UnreachableServerIsTriedByOneMailboxOnly) {
   server_.FailConnects(Error(ErrorKind::kNetwork, "connection refused"));
   EXPECT_EQ(FetchFrom(*one_, 1).outcome.WaitKind(), "network");
@@ -168,10 +195,12 @@ TEST_F(AccountTest, WhoeverProbesMayBeUnmounted) {
 }
 
 TEST_F(AccountTest, SpentVolumeKeepsBodiesAwayAndNotListings) {
+  EXPECT_EQ(FetchFrom(*one_, 1).outcome.WaitKind(), "");
   options_.profile.daily_octets = 1;
   two_ = MakeSource("test/two");
-  EXPECT_EQ(FetchFrom(*two_, 1).outcome.WaitKind(), "");
   EXPECT_EQ(FetchFrom(*two_, 2).outcome.WaitKind(), "throttled");
+  EXPECT_EQ(server_.Count(BodyCommand(2)), 0U) << "not even one, though the limit was known with the login only";
+  EXPECT_EQ(FetchFrom(*two_, 2).outcome.calls(), 1) << "at once";
   testing::Outcome listed;
   const auto sink = std::make_shared<testing::RecordingRefreshSink>();
   const auto task = two_->Refresh({"INBOX", {}, true}, sink, model::Priority::kWaiting, listed.Callback());

@@ -356,6 +356,8 @@ TEST_F(LoginTest, ThrottlingAtLoginTellsThePause) {
     S: * OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2 SASL-IR] ready
     C: A1 AUTHENTICATE XOAUTH2 {X1}
     S: A1 BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds
+    C: A2 LOGOUT
+    S: A2 OK bye
   )");
   EXPECT_EQ(OpenFails().kind(), ErrorKind::kThrottled);
   EXPECT_EQ(d_.mailbox.TakePause(), std::chrono::milliseconds(92415));

@@ -7,6 +7,7 @@
 #include "mail/job_queue.h"
 #include "mail/mailbox_state.h"
 #include "mail/refusal.h"
+#include "mail/suspects.h"
 #include "mail/worker.h"
 #include "mailboxfs/base/manual_clock.h"
 #include "memory.h"
@@ -71,6 +72,42 @@ TEST(RefusalTest, ThrottlePauseIsReadFromTheText) {
   EXPECT_EQ(pause("Request is throttled."), kDefaultPause);
   EXPECT_EQ(pause("Account exceeded command or bandwidth limits. (Failure)"), minutes(10));
   EXPECT_EQ(pause("Command Error. 12"), std::nullopt);
+}
+
+TEST(RefusalTest, BlamesTheMessageOnlyForWhatMayBeItsFault) {
+  const auto no = [](const std::string& text, const std::string& code = "") {
+    return BlameOf(Said(imap::Condition::kNo, text, code));
+  };
+  EXPECT_EQ(no("The message could not be converted"), Blame::kMessage);
+  EXPECT_EQ(no("broken", "CORRUPTION"), Blame::kMessage);
+  EXPECT_EQ(no("Server Unavailable. 15"), Blame::kMomentary);
+  EXPECT_EQ(no("Backend down", "UNAVAILABLE"), Blame::kMomentary);
+  EXPECT_EQ(no("Internal error occurred. Refer to server log", "SERVERBUG"), Blame::kMomentary);
+  EXPECT_EQ(no("x", "INUSE"), Blame::kServer);
+  EXPECT_EQ(no("x", "LIMIT"), Blame::kServer);
+  EXPECT_EQ(no("Quota exceeded", "OVERQUOTA"), Blame::kServer);
+  EXPECT_EQ(no("Too many simultaneous connections. (Failure)", "ALERT"), Blame::kServer);
+  EXPECT_EQ(no("Request is throttled."), Blame::kServer);
+  EXPECT_EQ(no("you may not", "AUTHORIZATIONFAILED"), Blame::kServer);
+  EXPECT_EQ(no("token", "EXPIRED"), Blame::kServer);
+  EXPECT_EQ(no("Session invalidated - AccessTokenExpired"), Blame::kServer);
+  EXPECT_EQ(BlameOf(Said(imap::Condition::kBad, "User is authenticated but not connected.")), Blame::kServer);
+  EXPECT_EQ(BlameOf(Said(imap::Condition::kBad, "Request is throttled.")), Blame::kServer);
+  EXPECT_EQ(BlameOf(Said(imap::Condition::kBad, "Command received in Invalid state.")), Blame::kSession);
+  EXPECT_EQ(BlameOf(Said(imap::Condition::kBad, "Command Error. 10")), Blame::kSession);
+}
+
+TEST(SuspectsTest, OneIsToBlameForTheSameTroubleAgainAfterAnotherWasServed) {
+  Suspects suspects;
+  const model::BodyRequest message{"INBOX", 7, 1, std::nullopt};
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5)) << "once";
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5)) << "nobody else was served either";
+  EXPECT_FALSE(suspects.OnTrouble({"INBOX", 8, 1, std::nullopt}, 0, 6)) << "another message";
+  EXPECT_TRUE(suspects.OnTrouble(message, 0, 6));
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 7)) << "it starts over";
+  EXPECT_FALSE(suspects.OnTrouble(message, 100, 8)) << "elsewhere: that is the network";
+  suspects.Forget(message);
+  EXPECT_FALSE(suspects.OnTrouble(message, 100, 9));
 }
 
 TEST(RefusalTest, SlowedButDoneIsNoRefusal) {

@@ -235,7 +235,8 @@ TEST_F(ProbeTest, SaysWhyALoginFailed) {
            Case{login + "S: Server Unavailable.\n", Trouble::kUnavailable},
            Case{login + "S: A1 NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded\n",
                 Trouble::kTooMany},
-           Case{login + "S: A1 BAD Request is throttled. Suggested Backoff Time: 2000 milliseconds\n",
+           Case{login + "S: A1 BAD Request is throttled. Suggested Backoff Time: 2000 milliseconds\n"
+                        "C: A2 LOGOUT\nS: A2 OK bye\n",
                 Trouble::kThrottled},
            Case{login + "S: * BYE Connection closed. 14\n", Trouble::kClosed},
            Case{login + "! close\n", Trouble::kClosed},

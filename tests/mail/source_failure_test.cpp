@@ -59,11 +59,35 @@ TEST_F(SourceFailureTest, BrokenDownloadIsStartedOver) {
 
 TEST_F(SourceFailureTest, MessageThatAlwaysKillsTheConnectionFailsAndHurtsNoOther) {
   AnswerFirst(99, BodyCommand(1), "!close");
-  const Download poison = Fetch(1);
-  EXPECT_EQ(poison.outcome.WaitKind(), "message-failed");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "network") << "it may be";
   EXPECT_EQ(server_.Count(BodyCommand(1)), 2U) << "no loop";
-  EXPECT_THAT(poison.outcome.Wait()->what(), HasSubstr("fetching UID 1 in folder INBOX"));
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
+  const Download poison = Fetch(1);
+  EXPECT_EQ(poison.outcome.WaitKind(), "message-failed") << "it is not";
+  EXPECT_EQ(server_.Count(BodyCommand(1)), 3U);
+  EXPECT_THAT(poison.outcome.Wait()->what(), HasSubstr("fetching UID 1 in folder INBOX"));
+}
+
+TEST_F(SourceFailureTest, ConnectionsThatBreakForEveryMessageAreNoMessagesFault) {
+  AnswerFirst(4, "UID FETCH", "!close");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "network");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "network");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
+}
+
+TEST_F(SourceFailureTest, WhatTheServerSaysAtTheEndOfASessionIsNoMessagesFault) {
+  for (const char* answer : {"* BYE Connection is closed. 13\r\n", "* BYE Session invalidated - AccessTokenExpired\r\n",
+                             "TAG NO Session invalidated - AccessTokenExpired\r\n", "Server Unavailable.\r\n",
+                             "TAG NO [LIMIT] too many\r\n", "TAG NO [ALERT] Too many connections\r\n"}) {
+    AnswerFirst(4, BodyCommand(1), answer);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_NE(Fetch(1).outcome.WaitKind(), "message-failed") << answer;
+      EXPECT_EQ(Fetch(2).outcome.WaitKind(), "") << answer;
+    }
+    server_.SetHook(nullptr);
+    EXPECT_EQ(Fetch(1).outcome.WaitKind(), "") << answer;
+  }
 }
 
 TEST_F(SourceFailureTest, NetworkThatBreaksHereAndThereIsNotTheMessagesFault) {
@@ -118,11 +142,35 @@ TEST_F(SourceFailureTest, ByeToAnIdleConnectionIsNoError) {
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
 }
 
-TEST_F(SourceFailureTest, RefusedFetchIsNotRepeated) {
-  AnswerFirst(1, BodyCommand(1), "TAG NO [UNAVAILABLE] later\r\n");
+TEST_F(SourceFailureTest, RefusalThatMayPassIsTheMessagesOnlyIfOthersAreServed) {
+  AnswerFirst(99, BodyCommand(1), "TAG NO [UNAVAILABLE] later\r\n");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "server");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "server");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
   const Download download = Fetch(1);
   EXPECT_EQ(download.outcome.WaitKind(), "message-failed");
+  EXPECT_EQ(server_.Count(BodyCommand(1)), 3U);
   EXPECT_EQ(server_.connections(), 1) << "the connection is good";
+}
+
+TEST_F(SourceFailureTest, CommandCalledWrongIsTriedOnceMoreElsewhere) {
+  AnswerFirst(1, BodyCommand(1), "TAG BAD Command received in Invalid state.\r\n");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  EXPECT_EQ(server_.connections(), 2);
+  EXPECT_EQ(server_.Count("LOGOUT"), 1U);
+  AnswerFirst(99, BodyCommand(2), "TAG BAD Command Error. 10\r\n");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "protocol");
+  EXPECT_EQ(server_.Count(BodyCommand(2)), 2U);
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  const Download download = Fetch(2);
+  EXPECT_EQ(download.outcome.WaitKind(), "message-failed") << "the message is to blame if others are served";
+  EXPECT_THAT(download.outcome.Wait()->what(), HasSubstr("Command Error. 10"));
+}
+
+TEST_F(SourceFailureTest, TokenThatExpiredIsReplacedWhateverTheAnswerLooksLike) {
+  AnswerFirst(1, BodyCommand(1), "TAG NO [EXPIRED] Session invalidated - AccessTokenExpired\r\n");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  EXPECT_EQ(tokens_->invalidated(), 1U);
 }
 
 TEST_F(SourceFailureTest, StalledServerTimesOut) {
