@@ -15,22 +15,6 @@ using config::Vendor;
 using mail::ProbeReport;
 using Sample = ProbeReport::Sample;
 
-// Servers by a word in what they call themselves.
-struct Product {
-  std::string_view word;
-  std::string_view name;
-};
-constexpr Product kProducts[] = {
-    {"Microsoft Exchange", "Microsoft Exchange"},
-    {"Gimap", "Gmail"},
-    {"Dovecot", "Dovecot"},
-    {"Cyrus", "Cyrus IMAP"},
-    {"Yahoo", "Yahoo"},
-    {"Zoho", "Zoho Mail"},
-    {"iCloud", "iCloud"},
-    {"Courier", "Courier IMAP"},
-};
-
 // Connections that a server allows at once.
 struct Limit {
   std::string_view product;
@@ -76,13 +60,7 @@ constexpr Note kNotes[] = {
 };
 
 std::string_view ProductOf(const ProbeReport& probe, const config::Account& account) {
-  if (probe.exchange) return "Microsoft Exchange";
-  for (const Product& product : kProducts) {
-    if (base::ContainsIgnoreCase(probe.greeting, product.word) ||
-        base::ContainsIgnoreCase(probe.server, product.word)) {
-      return product.name;
-    }
-  }
+  if (probe.profile != nullptr && !probe.profile->title.empty()) return probe.profile->title;
   return account.vendor == Vendor::kGoogle ? "Gmail" : account.vendor == Vendor::kYahoo ? "Yahoo" : "";
 }
 
@@ -113,9 +91,11 @@ bool Has(const ProbeReport& probe, std::string_view capability) {
   return std::find(probe.capabilities.begin(), probe.capabilities.end(), capability) != probe.capabilities.end();
 }
 
+bool IsExchange(const ProbeReport& probe) { return probe.profile != nullptr && probe.profile->name == "exchange"; }
+
 void CheckCapabilities(Subject& subject, const ProbeReport& probe) {
   std::string advice;
-  if (probe.exchange && Has(probe, "IMAP4REV2")) {
+  if (IsExchange(probe) && Has(probe, "IMAP4REV2")) {
     advice = "Exchange has begun to offer IMAP4rev2, with faults. mailboxfs does not use it.";
   }
   std::string missing;

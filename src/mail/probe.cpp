@@ -170,7 +170,7 @@ void Probe(const ConnectionContext& context, LoginTrace& trace, ProbeReport& rep
   const std::unique_ptr<Connection> connection = OpenWithVerdict(context, trace, report);
   report.capabilities = connection->capabilities();
   report.server = connection->server();
-  report.exchange = connection->profile().name == "exchange";
+  report.profile = &connection->profile();
   trace.layer = Layer::kFolders;
   const std::vector<model::FolderInfo> folders = connection->ListFolders({});
   report.folders = folders.size();

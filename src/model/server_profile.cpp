@@ -14,6 +14,7 @@ constexpr uint64_t kGigabyte = 1'000'000'000;
 // themselves, too, and have capabilities of their own.
 constexpr ServerProfile kProfiles[] = {
     {.name = "exchange",
+     .title = "Microsoft Exchange",
      .max_connections = 8,
      .sends_stubs = true,
      // Begun to be offered in 2026, with faults.
@@ -22,6 +23,7 @@ constexpr ServerProfile kProfiles[] = {
      .capabilities = "BACKENDAUTHENTICATE CLIENTACCESSRULES"},
     // 2500 MB a day; then the account is locked out, for people and their other programs as well.
     {.name = "gmail",
+     .title = "Gmail",
      .max_command_octets = 16000,
      .exact_sizes = true,
      .daily_octets = 2 * kGigabyte,
@@ -30,26 +32,30 @@ constexpr ServerProfile kProfiles[] = {
      .capabilities = "X-GM-EXT-1"},
     // Lines over 1000 octets are refused.
     {.name = "yahoo",
+     .title = "Yahoo",
      .max_command_octets = 990,
      .header_batch = 100,
      .max_connections = 4,
      .disabled = "",
      .mark = "Yahoo"},
     {.name = "icloud",
+     .title = "iCloud",
      .max_connections = 8,
      .disabled = "QRESYNC",
-     .mark = "iCloud",
-     .capabilities = "X-APPLE-REMOTE-LINKS"},
+     .mark = "iscream",
+     .capabilities = "XAPPLELITERAL AUTH=ATOKEN"},
     // Its MODSEQ is 0 or -1.
-    {.name = "zoho", .max_connections = 8, .disabled = "CONDSTORE QRESYNC", .mark = "Zoho"},
+    {.name = "zoho", .title = "Zoho Mail", .max_connections = 8, .disabled = "CONDSTORE QRESYNC", .mark = "Zoho"},
     // mail_max_userip_connections is 10.
     {.name = "dovecot",
+     .title = "Dovecot",
      .max_command_octets = 60000,
      .header_batch = 500,
      .exact_sizes = true,
      .disabled = "",
      .mark = "Dovecot"},
     {.name = "cyrus",
+     .title = "Cyrus IMAP",
      .max_command_octets = 60000,
      .header_batch = 500,
      .exact_sizes = true,

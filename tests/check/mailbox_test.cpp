@@ -178,7 +178,7 @@ TEST_F(MailboxTest, AddressesThatAreHardlyPrimary) {
 class ServerTest : public testing::CheckTest {
  protected:
   ServerTest() {
-    probe_.exchange = true;
+    probe_.profile = model::FindProfile("exchange");
     probe_.greeting = probe_.server = "The Microsoft Exchange IMAP4 service is ready.";
     probe_.capabilities = {"IMAP4REV1", "IDLE"};
     probe_.folders = 12;
@@ -286,27 +286,30 @@ TEST_F(ServerTest, ConnectionsAgainstWhatIsAllowed) {
   Server();
   EXPECT_EQ(Only("connections").verdict, Verdict::kInfo);
   EXPECT_EQ(exit_code, 0);
-  probe_.exchange = false;
+  probe_.profile = model::FindProfile("gmail");
   probe_.greeting = probe_.server = "Gimap ready for requests";
   Server();
   EXPECT_EQ(Only("connections").verdict, Verdict::kWarning);
   EXPECT_THAT(Only("connections").evidence, HasSubstr("Gmail allows 15"));
   EXPECT_EQ(exit_code, 1);
   probe_.greeting = "ready";
+  probe_.profile = model::FindProfile("dovecot");
   probe_.server = "Dovecot";
   account.imap.connections = 10;
   Server();
   EXPECT_THAT(Only("connections").evidence, HasSubstr("mail_max_userip_connections"));
+  probe_.profile = model::FindProfile("generic");
   probe_.server = "somebody";
   Server();
   EXPECT_EQ(Only("connections").verdict, Verdict::kOk);
 }
 
 TEST_F(ServerTest, OtherVendors) {
-  probe_.exchange = false;
+  probe_.profile = model::FindProfile("gmail");
   probe_.greeting = probe_.server = "Gimap ready";
   Server();
   EXPECT_THAT(Ids(), AllOf(Contains("labels"), Contains("daily-volume"), Not(Contains("read-receipts"))));
+  probe_.profile = model::FindProfile("generic");
   probe_.greeting = probe_.server = "ready";
   account.vendor = config::Vendor::kYahoo;
   Server();

@@ -219,6 +219,9 @@ TEST(ServerProfileTest, IsRecognisedByWhatTheServerSays) {
   EXPECT_EQ(Recognized("Gimap ready for requests from 192.0.2.1 a1"), "gmail");
   EXPECT_EQ(Recognized("hi", {"X-GM-EXT-1"}), "gmail");
   EXPECT_EQ(Recognized("Dovecot ready."), "dovecot");
+  EXPECT_EQ(Recognized("(2109B29-d3afe4d5aba6) pv33p00im-iscream021.me.com"), "icloud");
+  EXPECT_EQ(Recognized("pv50p00im-a0102 2507B20", {"IMAP4rev1", "XAPPLELITERAL"}), "icloud");
+  EXPECT_EQ(Recognized("ready", {"IMAP4rev1", "XAPPLEPUSHSERVICE"}), "generic") << "others have that, too";
   EXPECT_EQ(Recognized("IMAP4 ready"), "generic");
   EXPECT_EQ(model::RecognizeServer("ready", "Dovecot 2.3", {}).name, "dovecot");
   for (const char* name : {"exchange", "gmail", "yahoo", "icloud", "zoho", "dovecot", "cyrus", "generic"}) {

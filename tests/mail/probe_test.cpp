@@ -82,7 +82,7 @@ TEST_F(ProbeTest, ReadsOneMessage) {
   EXPECT_EQ(report.server, "Dovecot");
   EXPECT_EQ(report.mechanism, "XOAUTH2");
   EXPECT_EQ(report.capabilities, (std::vector<std::string>{"IMAP4REV1", "IDLE", "ID"}));
-  EXPECT_FALSE(report.exchange);
+  EXPECT_EQ(report.profile->name, "dovecot");
   EXPECT_EQ(report.logins, 1U);
   EXPECT_EQ(report.connected, 1U);
   EXPECT_EQ(report.folders, 2U);

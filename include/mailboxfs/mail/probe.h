@@ -45,10 +45,10 @@ struct ProbeReport {
   unsigned connected = 0;
 
   std::string greeting;
-  std::string server;                     // As it names itself by ID, else the greeting.
-  std::string mechanism;                  // "XOAUTH2", "OAUTHBEARER", "PLAIN", "LOGIN".
-  std::vector<std::string> capabilities;  // After login.
-  bool exchange = false;                  // Microsoft's.
+  std::string server;                             // As it names itself by ID, else the greeting.
+  std::string mechanism;                          // "XOAUTH2", "OAUTHBEARER", "PLAIN", "LOGIN".
+  std::vector<std::string> capabilities;          // After login.
+  const model::ServerProfile* profile = nullptr;  // What kind of server it is, once it has said so.
 
   size_t folders = 0;
   std::vector<std::string> hidden;  // Those of them that a mount does not show; printable.

@@ -14,6 +14,7 @@ namespace mailboxfs::model {
 // before it (ProfileOverrides). All reentrant.
 struct ServerProfile {
   std::string_view name;               // As a configuration has it: "exchange".
+  std::string_view title = {};         // For people: "Microsoft Exchange".
   size_t max_command_octets = 8000;    // Longer command lines are refused.
   size_t header_batch = 200;           // Messages for one FETCH of headers.
   size_t max_connections = 10;         // That it allows for one mailbox, less some for other programs.
