@@ -3,32 +3,15 @@
 #include <algorithm>
 #include <variant>
 
+#include "mail/placeholder.h"
 #include "mail/refusal.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
 
 namespace mailboxfs::mail {
-namespace {
 
 using base::Error;
 using base::ErrorKind;
-
-// Placeholders have 1 to 3 KiB.
-constexpr uint64_t kMaxPlaceholder = 32 * 1024;
-
-}  // namespace
-
-bool IsExchangePlaceholder(std::string_view message) {
-  if (message.size() > kMaxPlaceholder) return false;
-  const size_t end_of_header = message.find("\r\n\r\n");
-  if (end_of_header == std::string_view::npos) return false;
-  const std::string_view header = message.substr(0, end_of_header);
-  const std::string_view body = message.substr(end_of_header);
-  // The subject may be encoded or folded in its later, localised part, never in its beginning.
-  return base::ContainsIgnoreCase(header, "Subject: Retrieval using the IMAP4 protocol failed for") &&
-         base::ContainsIgnoreCase(header, "Microsoft Exchange Server") &&
-         base::ContainsIgnoreCase(body, "retrieve the following message");
-}
 
 BodyCommand::BodyCommand(Connection& connection, const model::BodyRequest& request, model::BodySink& sink)
     : connection_(connection), request_(request), sink_(sink) {}

@@ -10,10 +10,6 @@
 
 namespace mailboxfs::mail {
 
-// Exchange answers a request for a message that it cannot convert with a small mail of its
-// own instead ("Retrieval using the IMAP4 protocol failed ..."). Reentrant.
-bool IsExchangePlaceholder(std::string_view message);
-
 // Fetches one body (model::MailSource::FetchBody) over one connection. Thread-bound; throws
 // Error: kStale, kGone, kUnfetchable, kStub, kMessageFailed, kServer, kThrottled, kProtocol, kNetwork,
 // kTimeout, kCancelled, and whatever the sink throws.

@@ -395,16 +395,5 @@ TEST_F(BodyTest, OtherShortMailsOnExchangeArriveWhole) {
   EXPECT_TRUE(sink_.identified);
 }
 
-TEST(PlaceholderTest, NeedsSubjectSenderAndText) {
-  EXPECT_TRUE(IsExchangePlaceholder(kPlaceholder));
-  EXPECT_FALSE(
-      IsExchangePlaceholder("Subject: Retrieval using the IMAP4 protocol failed for the following message: 1\r\n"
-                            "From: me\r\n\r\nwhat does \"retrieve the following message\" mean?\r\n"));
-  EXPECT_FALSE(
-      IsExchangePlaceholder("From: Microsoft Exchange Server\r\nSubject: Re: x\r\n\r\n"
-                            "> Subject: Retrieval using the IMAP4 protocol failed for the following message: 1\r\n"
-                            "> couldn't retrieve the following message\r\n"));
-}
-
 }  // namespace
 }  // namespace mailboxfs::mail
