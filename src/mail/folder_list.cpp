@@ -252,7 +252,8 @@ std::vector<model::FolderInfo> Connection::ListFolders(const std::vector<std::st
   std::erase_if(folders, [&](const model::FolderInfo& folder) {
     return std::any_of(unlisted.begin(), unlisted.end(), [&](const auto& one) { return one.id == folder.id; });
   });
-  for (model::FolderInfo& folder : folders) folder.hidden = IsHidden(folder, profile(), context_.options.folders);
+  const FolderFilter filter(folders, profile(), context_.options.folders);
+  for (model::FolderInfo& folder : folders) folder.hidden = filter.IsHidden(folder);
   std::move(unlisted.begin(), unlisted.end(), std::back_inserter(folders));
   return folders;
 }

@@ -87,16 +87,25 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
-std::string NormalizeNfc(std::string_view utf8) {
+namespace {
+
+// Of valid UTF-8.
+std::string Map(std::string_view utf8, int options) {
   utf8proc_uint8_t* raw = nullptr;
-  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-  const utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(utf8.data()),
-                                               static_cast<utf8proc_ssize_t>(utf8.size()), &raw, options);
+  const utf8proc_ssize_t length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(utf8.data()), static_cast<utf8proc_ssize_t>(utf8.size()),
+                   &raw, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | options));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(raw, &std::free);
   if (length == UTF8PROC_ERROR_NOMEM) throw std::bad_alloc();
   if (length < 0) return ToValidUtf8(utf8);
   return std::string(reinterpret_cast<const char*>(raw), static_cast<size_t>(length));
 }
+
+}  // namespace
+
+std::string NormalizeNfc(std::string_view utf8) { return Map(utf8, 0); }
+
+std::string FoldCase(std::string_view text) { return Map(ToValidUtf8(text), UTF8PROC_CASEFOLD); }
 
 char32_t NextCodePoint(std::string_view utf8, size_t* position) {
   const Sequence sequence = Decode(utf8, *position);

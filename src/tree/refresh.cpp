@@ -214,9 +214,10 @@ void Refresher::StoreFolders(const RefreshTarget& target, const std::vector<mode
   const std::vector<std::string> hidden = HiddenPaths(listed);
   if (target.mailbox->SetHidden(hidden) && !hidden.empty()) {
     base::LogInfo(
-        "{}: {} not shown, because they hold no mail or by the configuration: 'mailboxfs status' names them, "
+        "{}: {} not shown, because they hold no mail or by the configuration ({}{}): 'mailboxfs status' names them, "
         "\"folders\": {{ \"include\": [...] }} shows them",
-        target.mailbox->name, base::CountOf(hidden.size(), "folder"));
+        target.mailbox->name, base::CountOf(hidden.size(), "folder"), base::Printable(hidden.front()),
+        hidden.size() > 1 ? ", ..." : "");
   }
 }
 

@@ -64,20 +64,21 @@ class Names(FakeTest):
     def test_i19_what_holds_no_mail_is_not_shown_and_status_says_so(self):
         self.fake()
         mailbox = self.imap.mailbox(self.USER)
-        for name in ("Calendar", "Calendar/Birthdays", "Kontakte", "Sent Items", "Projects/Calendar"):
+        own = ("Kontakte", "Agenda", "Sent Items", "Projects/Calendar")
+        for name in ("Calendar", "Calendar/Birthdays", "Contacts", "Tasks", "Files") + own:
             mailbox.folder(name).fill(2)
         box = self.box()
-        self.assertEqual(sorted(os.listdir(box.path(self.USER))), ["INBOX", "Projects", "Sent Items"])
+        self.assertEqual(sorted(os.listdir(box.path(self.USER))), ["Agenda", "INBOX", "Kontakte", "Projects", "Sent Items"])
         self.assertEqual(len(self.paths("Projects", "Calendar")), 2)
-        hidden = ["Calendar", "Calendar/Birthdays", "Kontakte"]
+        hidden = ["Calendar", "Calendar/Birthdays", "Contacts", "Files", "Tasks"]
         self.assertEqual(box.status()["mailboxes"][0]["hidden_folders"], hidden)
         self.assertEqual(box.status()["mailboxes"][0]["profile"], "exchange")
-        self.assertIn("not shown: Calendar, Calendar/Birthdays, Kontakte", box.command("status", box.mountpoint).stdout)
+        self.assertIn(f"not shown: {', '.join(hidden)}\n", box.command("status", box.mountpoint).stdout)
 
     def test_i19_what_is_shown_can_be_configured(self):
         self.fake()
         mailbox = self.imap.mailbox(self.USER)
-        for name in ("Calendar", "Tasks", "Archive/2019", "Archive/2020"):
+        for name in ("Calendar", "Tasks", "Journal", "Archive/2019", "Archive/2020"):
             mailbox.folder(name).fill(1)
         account = mount.password_account(self.imap, [self.USER])
         account["folders"] = {"include": ["Calendar"], "exclude": ["Archive/2019"]}

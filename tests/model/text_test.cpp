@@ -30,6 +30,13 @@ TEST(NormalizeNfc, Composes) {
   EXPECT_EQ(NormalizeNfc(""), "");
 }
 
+TEST(FoldCase, ForgetsCaseAndComposition) {
+  EXPECT_EQ(FoldCase("TÂCHES"), FoldCase("ta\u0302ches"));
+  EXPECT_EQ(FoldCase("ΕΠΑΦΈΣ"), FoldCase("Επαφές"));
+  EXPECT_NE(FoldCase("taches"), FoldCase("tâches"));
+  EXPECT_EQ(FoldCase("a\xFF"), "a\uFFFD");
+}
+
 TEST(CodePoints, AreReadAndWritten) {
   std::string text;
   for (const char32_t c : {U'a', U'\u00DF', U'\u20AC', U'\U0001F600'}) AppendUtf8(c, &text);

@@ -12,6 +12,8 @@ std::string ToValidUtf8(std::string_view text);
 bool IsValidUtf8(std::string_view text);
 // Normalization Form C of valid UTF-8.
 std::string NormalizeNfc(std::string_view utf8);
+// For comparisons without regard to case: NFC and full case folding. Invalid sequences are replaced as above.
+std::string FoldCase(std::string_view text);
 // Decodes one code point at `*position` of valid UTF-8 and moves on.
 char32_t NextCodePoint(std::string_view utf8, size_t* position);
 void AppendUtf8(char32_t code_point, std::string* out);
