@@ -6,6 +6,7 @@
 #include "index_tables.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
+#include "schema.h"
 
 namespace mailboxfs::store {
 
@@ -13,8 +14,6 @@ namespace {
 
 constexpr int64_t kMaxMessageSize = int64_t{1} << 40;
 constexpr int64_t kMaxUid = std::numeric_limits<uint32_t>::max();
-// Beyond this somebody has written nonsense, not given out numbers.
-constexpr int64_t kMaxIno = int64_t{1} << 53;
 // As after a power failure: nobody knows how many numbers were given out.
 constexpr int64_t kSkippedInos = 1'000'000;
 constexpr size_t kMaxFileName = 255;
@@ -40,7 +39,7 @@ constexpr const char* kWrongLinks =
     "  AND r.tag = l.tag AND r.mtime = l.mtime AND r.size = l.size AND r.size_exact = l.size_exact"
     "  AND a.mailbox = b.mailbox, 0) = 0";
 
-// All of them read indexes, or tables that have a row for each folder, or the links.
+// All but one read indexes, or tables that have a row for each folder, or the links.
 constexpr const char* kContradictions[] = {
     // Mailboxes and folders that are not where they should be.
     "SELECT 1 FROM mailboxes m LEFT JOIN nodes n ON n.ino = m.ino WHERE n.kind IS NOT 0 OR n.parent <> 1",
@@ -53,10 +52,19 @@ constexpr const char* kContradictions[] = {
     " LEFT JOIN (SELECT n.parent, count(*) AS folders FROM folders d JOIN nodes n ON n.ino = d.ino GROUP BY n.parent) s"
     "  ON s.parent = c.parent"
     " WHERE c.parent <> 1 AND c.entries <> ifnull(f.messages, 0) + ifnull(s.folders, 0)",
-    "SELECT 1 FROM folders WHERE messages <> 0 AND ino NOT IN (SELECT parent FROM nodes)",
+    "SELECT 1 FROM folders WHERE messages <> 0 AND (selectable = 0 OR ino NOT IN (SELECT parent FROM nodes))",
+    // What should be a message is something else.
+    "SELECT 1 FROM (SELECT total(kind = 0) AS mailboxes, total(kind = 1) AS folders, total(kind = 2) AS messages"
+    " FROM nodes NOT INDEXED) WHERE mailboxes <> (SELECT count(*) FROM mailboxes)"
+    " OR folders <> (SELECT count(*) FROM folders) OR messages <> (SELECT total(messages) FROM folders)",
+    // A message has the folder's UIDVALIDITY, or is set aside.
+    "SELECT 1 FROM folders f LEFT JOIN (SELECT folder, count(*) AS messages FROM aside GROUP BY folder) a"
+    " ON a.folder = f.ino WHERE f.messages <> ifnull(a.messages, 0) + (SELECT count(*) FROM nodes n"
+    " INDEXED BY nodes_uid WHERE n.parent = f.ino AND n.uid_validity = f.uid_validity)",
     "SELECT 1 FROM aside a LEFT JOIN nodes n ON n.ino = a.ino WHERE n.kind IS NOT 2 OR n.parent <> a.folder",
     "SELECT 1 WHERE (SELECT count(*) FROM sqlite_sequence WHERE name = 'nodes') <> 1",
-    "SELECT 1 FROM sqlite_sequence WHERE name = 'nodes' AND seq < (SELECT max(ino) FROM nodes)",
+    "SELECT 1 FROM sqlite_sequence WHERE name = 'nodes'"
+    " AND (typeof(seq) <> 'integer' OR seq < max(1000, (SELECT ifnull(max(ino), 0) FROM nodes)) OR seq > 1 << 53)",
     "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'id')",
     kWrongLinks,
 };
@@ -331,13 +339,15 @@ void IndexFsck::CheckLinks() {
   }
 }
 
+// Who knows which messages are lost, or not where they belong?
 void IndexFsck::CheckCounts() {
   for (const auto& [ino, folder] : folders_) {
     if (folder.counted == folder.messages) continue;
     // Removed rows have been told of.
-    if (!to_list_.contains(ino)) {
+    if (to_list_.insert(ino).second) {
       Add(IndexPathOf(db_, ino),
-          base::Format("its count of messages is {}, but there are {}", folder.messages, folder.counted), "counted");
+          base::Format("its count of messages is {}, but there are {}", folder.messages, folder.counted),
+          "counted; the folder is listed again");
     }
     db_.Prepare("UPDATE folders SET messages = ?2 WHERE ino = ?1").Bind(ino).Bind(folder.counted).Run();
   }
