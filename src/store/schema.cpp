@@ -187,6 +187,7 @@ void RefuseForeign(Database& database) {
   if (application != kApplicationId) {
     throw Error(ErrorKind::kConfig, base::Format("{} is a database of another program; use another directory", path));
   }
+  if (version < 1) throw Error(ErrorKind::kCorrupt, base::Format("database {}: no version {}", path, version));
   if (version > kSchemaVersion) {
     throw Error(
         ErrorKind::kConfig,

@@ -117,6 +117,7 @@ class IndexDamageTest : public testing::Test {
     for (const auto& [id, messages] : known_) {
       Unless(ErrorKind::kCorrupt, [&, &folder = id] { ExpectAllOrNothing(*index, folder); });
     }
+    EXPECT_NO_THROW(index->EnsureMailbox("contoso/a@example.org", "a@example.org", 100)) << "as each mount does";
   }
 
   TempDir directory_;
@@ -137,6 +138,19 @@ TEST_F(IndexDamageTest, AnythingMayHappenToTheFileAfterAProperEnd) {
     noticed += MovedAside() ? 1 : 0;
   }
   EXPECT_GT(noticed, Cases() / 4);
+}
+
+TEST_F(IndexDamageTest, AnyBitOfTheHeaderMayBeWrong) {
+  constexpr size_t kHeader = 100;
+  const std::string sound = ReadFile(path());
+  const size_t bits = Cases() > 1000 ? 8 : 1;
+  for (size_t at = 0; at < kHeader && !HasFailure(); ++at) {
+    for (size_t bit = 0; bit < bits; ++bit) {
+      SCOPED_TRACE(base::Format("bit {} of {}", (at + bit) % 8, at));
+      Restore(WithFlippedBit(sound, at, static_cast<unsigned>((at + bit) % 8)));
+      ExpectNothingLost();
+    }
+  }
 }
 
 // The one that nobody saw: `ls` had nothing to show.
