@@ -80,8 +80,7 @@ void PrintSummary(const store::FsckSummary& summary) {
               static_cast<unsigned long long>(summary.uncorrected));
 }
 
-store::FsckSummary RunAndShow(const FsckArguments& arguments, FsckPrinter* printer) {
-  const config::Config config = config::Load(arguments.config.value_or(config::DefaultPath()));
+store::FsckSummary RunAndShow(const FsckArguments& arguments, const config::Config& config, FsckPrinter* printer) {
   store::FsckOptions options;
   options.state_directory = config.state_directory;
   options.cache_directory = config.cache_directory;
@@ -101,9 +100,14 @@ int RunFsck(const FsckArguments& arguments) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, &StopFsck);
   FsckPrinter printer(!arguments.no_change);
   try {
-    const store::FsckSummary summary = RunAndShow(arguments, &printer);
+    const config::Config config = config::Load(arguments.config.value_or(config::DefaultPath()));
+    const store::FsckSummary summary = RunAndShow(arguments, config, &printer);
     printer.EndLine();
-    PrintSummary(summary);
+    if (summary.no_index) {
+      std::printf("there is no index yet in %s\n", config.state_directory.c_str());
+    } else {
+      PrintSummary(summary);
+    }
     return (summary.corrected != 0 ? kFsckCorrected : kFsckOk) |
            (summary.uncorrected != 0 ? kFsckUncorrected : kFsckOk);
   } catch (const std::exception&) {

@@ -62,11 +62,11 @@ DirectoryLock::DirectoryLock(const std::string& directory, const std::string& fi
     return;
   }
   fd_ = base::UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  const bool created = static_cast<bool>(fd_);
-  if (!created) fd_ = base::UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  first_ = static_cast<bool>(fd_);
+  if (!first_) fd_ = base::UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd_) throw base::ErrnoError(ErrorKind::kDisk, "cannot open " + path, errno);
   Lock(directory, path);
-  unclean_ = created || SizeOf(path) != 0;
+  unclean_ = first_ || SizeOf(path) != 0;
   // Truncation to a hole works on a full disk too; the number is for people only.
   if (::ftruncate(fd_.get(), 0) != 0 || ::ftruncate(fd_.get(), kLockFileSize) != 0) {
     throw base::ErrnoError(ErrorKind::kDisk, "cannot write " + path, errno);

@@ -24,6 +24,8 @@ class DirectoryLock {
 
   // The last user did not get to call MarkClean (or there is no telling).
   bool last_use_unclean() const { return unclean_; }
+  // Nobody has used the directory before.
+  bool first_use() const { return first_; }
   // All files are closed and complete. Not after looking only.
   void MarkClean();
 
@@ -33,6 +35,7 @@ class DirectoryLock {
 
   base::UniqueFd fd_;
   bool unclean_ = true;
+  bool first_ = false;
 };
 
 }  // namespace mailboxfs::store

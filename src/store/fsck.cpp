@@ -3,15 +3,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "body_files.h"
 #include "cache_fsck.h"
 #include "directory.h"
+#include "index_check.h"
 #include "index_fsck.h"
-#include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
 #include "schema.h"
 
@@ -22,12 +25,25 @@ using base::ErrorKind;
 
 namespace {
 
-// So much of what SQLite finds is told.
-constexpr int kVerdicts = 3;
-
+// Throws kDisk if that cannot be told: then there is something that nobody has looked at.
 bool IsThere(const std::string& path) {
   struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
+  if (::lstat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT) return false;
+  throw base::ErrnoError(ErrorKind::kDisk, "cannot look at " + path, errno);
+}
+
+bool HoldsBodies(const std::string& cache_directory) {
+  const std::string bodies = cache_directory + "/v1";
+  if (!IsThere(bodies)) return false;
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator entry(bodies, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string directory = entry->path().parent_path().filename().string();
+    if (BodyFiles::ParseDirectoryName(directory) && entry->is_regular_file(error)) return true;
+  }
+  if (error) throw base::ErrnoError(ErrorKind::kDisk, "cannot look into " + bodies, error.value());
+  return false;
 }
 
 // Files that root makes in somebody's directory would keep him out.
@@ -36,16 +52,6 @@ void RefuseStrangersDirectory(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid()) return;
   throw Error(ErrorKind::kConfig,
               base::Format("{} belongs to another user (number {}); run fsck as that user", path, status.st_uid));
-}
-
-// What SQLite finds, "; " between; empty: nothing.
-std::string VerdictOf(Database& database, const std::string& pragma) {
-  std::string verdict;
-  for (auto row = database.Prepare(base::Format("PRAGMA {}({})", pragma, kVerdicts)); row.Step();) {
-    const std::string line = row.Text(0);
-    if (line != "ok") verdict += (verdict.empty() ? "" : "; ") + base::Printable(line);
-  }
-  return verdict;
 }
 
 // One run of Fsck.
@@ -57,7 +63,11 @@ class Run {
         path_(options.state_directory + "/index.db") {}
 
   FsckSummary Go() {
-    if (!IsThere(path_)) return summary_;
+    if (!IsThere(path_)) {
+      summary_.no_index = true;
+      if (HoldsBodies(options_.cache_directory)) ReportLostIndex();
+      return summary_;
+    }
     if (options_.change) {
       RefuseStrangersDirectory(options_.state_directory);
       RefuseStrangersDirectory(options_.cache_directory);
@@ -67,7 +77,7 @@ class Run {
       cache_lock_.emplace(options_.cache_directory, "cache.lock", purpose_);
     }
     const bool had_log = IsThere(path_ + "-wal");
-    if (OpenIndex()) CheckRows();
+    if (OpenIndex() && CheckRows() && cache_lock_) CheckCache();
     index_.reset();
     if (options_.change) {
       // Otherwise the next opening has still to leave out the inode numbers that may be lost.
@@ -89,11 +99,15 @@ class Run {
   bool OpenIndex() {
     try {
       index_ = OpenIndexToCheck(path_);
-      if (index_ == nullptr) return false;
       Prepare();
       if (options_.progress) options_.progress("index", 0, 0);
       const std::string verdict = VerdictOf(*index_, "integrity_check");
-      return verdict.empty() || RepairSearchIndexes(verdict);
+      if (!verdict.empty() && !RepairSearchTrees(verdict)) return false;
+      Transaction transaction(*index_);
+      UpgradeIndex(*index_);
+      RequireOwnSchema(*index_);
+      if (options_.change) transaction.Commit();
+      return true;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kCorrupt) throw;
       ReplaceIndex(error.what());
@@ -111,20 +125,22 @@ class Run {
   }
 
   // What SQLite can make again from the rows. Throws kCorrupt if that is not all.
-  bool RepairSearchIndexes(const std::string& verdict) {
-    if (const std::string rows = VerdictOf(*index_, "quick_check"); !rows.empty()) {
-      throw Error(ErrorKind::kCorrupt, rows);
-    }
-    const FsckFinding finding = {"index", "its rows cannot all be found: " + verdict,
-                                 "its search trees were made again", false};
-    if (options_.change) {
-      index_->Execute("REINDEX");
-      if (const std::string left = VerdictOf(*index_, "integrity_check"); !left.empty()) {
-        throw Error(ErrorKind::kCorrupt, left);
-      }
-    }
-    Report(finding, options_.change);
+  bool RepairSearchTrees(const std::string& verdict) {
+    RequireSoundRows(*index_, verdict);
+    if (options_.change) MakeSearchTreesAgain(*index_);
+    Report({"index", "its rows cannot all be found: " + verdict,
+            "its search trees were made again; every folder is listed again", false},
+           options_.change);
     return options_.change;
+  }
+
+  // Made again by the next mount only: perhaps it was looked for in the wrong place.
+  void ReportLostIndex() {
+    Report({"index", path_ + " is missing, but there are cached bodies that belong to one",
+            "put it back from a backup, or else the next mount makes a new one: every folder is listed again, every "
+            "message gets a new inode number, the cached bodies are dropped",
+            false},
+           false);
   }
 
   void ReplaceIndex(const std::string& problem) {
@@ -135,23 +151,30 @@ class Run {
       repair =
           base::Format("moved to {} and replaced: every folder is listed again, every message gets a new inode number",
                        MoveIndexAside(path_));
-      index_ = OpenIndexDatabase(path_, false).database;
+      index_ = OpenIndexDatabase(path_, {}).database;
       Prepare();
     }
     Report({"index", "the database is damaged: " + problem, repair, false}, options_.change);
   }
 
-  // The rows, and by them the cache. Without `change` what is done to the rows is undone.
-  void CheckRows() {
-    Transaction transaction(*index_);
-    UpgradeIndex(*index_);
+  // Whether the cache can be looked at by them. Without `change` what is done to them is undone.
+  bool CheckRows() {
     const auto progress = [&](uint64_t done, uint64_t total) {
       if (options_.progress) options_.progress("index", done, total);
     };
-    const std::vector<FsckFinding> findings = IndexFsck(*index_, progress).Run(&summary_);
-    if (options_.change) transaction.Commit();
+    std::vector<FsckFinding> findings;
+    try {
+      Transaction transaction(*index_);
+      UpgradeIndex(*index_);
+      findings = IndexFsck(*index_, progress).Run(&summary_);
+      if (options_.change) transaction.Commit();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kCorrupt) throw;
+      ReplaceIndex(error.what());
+      return options_.change;
+    }
     for (const FsckFinding& finding : findings) Report(finding, options_.change);
-    if (cache_lock_) CheckCache();
+    return true;
   }
 
   void CheckCache() {

@@ -1,8 +1,10 @@
 #include "mailboxfs/store/index.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "hasher.h"
+#include "index_proof.h"
 #include "index_tables.h"
 #include "little_endian.h"
 #include "mailboxfs/base/log.h"
@@ -14,6 +16,8 @@ namespace mailboxfs::store {
 namespace {
 
 constexpr size_t kReaders = 3;
+// Of a listing at once.
+constexpr size_t kMostListed = 1'000'000'000;
 // More than are given out between two checkpoints of the log: those are what a power failure can take back.
 constexpr int64_t kLostInos = 1'000'000;
 
@@ -23,6 +27,10 @@ constexpr int64_t kLostInos = 1'000'000;
   "CASE WHEN uid_validity = (SELECT f.uid_validity FROM folders f WHERE f.ino = parent) THEN uid ELSE 0 END," \
   "ino, CASE WHEN shared_id IS NULL THEN 1 ELSE (SELECT count(*) FROM nodes o"                                \
   " WHERE o.shared_id = nodes.shared_id AND coalesce(o.link, o.ino) = coalesce(nodes.link, nodes.ino)) END"
+
+// Of the rows that a search tree names, as the table has them, not as the tree has: two that can be compared.
+#define MAILBOXFS_ROWS_OF(entries) \
+  "SELECT " MAILBOXFS_NODE_COLUMNS " FROM (SELECT ino AS found FROM nodes " entries ") LEFT JOIN nodes ON ino = found"
 
 #define MAILBOXFS_FOLDER_COLUMNS                                          \
   "ino, mailbox, id, selectable, uid_validity, uid_next, message_count, " \
@@ -43,6 +51,16 @@ Node ReadNode(Statement& row) {
   node.entry = row.As<Ino>(10);
   node.links = row.As<uint64_t>(11);
   return node;
+}
+
+// Each is, and none is there twice.
+bool AreEntriesOf(const std::vector<Node>& nodes, Ino parent) {
+  Ino last = 0;
+  for (const Node& node : nodes) {
+    if (node.parent != parent || node.entry <= last) return false;
+    last = node.entry;
+  }
+  return true;
 }
 
 Folder ReadFolder(Statement& row) {
@@ -66,6 +84,11 @@ uint64_t SeedFrom(const std::string& id) {
   return LoadLittleEndian<uint64_t>(hasher.Finish().data());
 }
 
+model::UidValidity UidValidityOf(Database& database, Ino folder) {
+  Statement row = database.Prepare("SELECT uid_validity FROM folders WHERE ino = ?").Bind(folder);
+  return row.Step() ? row.As<model::UidValidity>(0) : 0;
+}
+
 template <typename Read>
 auto FirstOf(Statement&& statement, Read read) -> std::optional<decltype(read(statement))> {
   if (!statement.Step()) return std::nullopt;
@@ -84,24 +107,41 @@ auto AllOf(Statement&& statement, Read read) {
 std::unique_ptr<Index> Index::Open(const std::string& directory) { return std::make_unique<SqliteIndex>(directory); }
 
 SqliteIndex::SqliteIndex(const std::string& directory)
-    : lock_((MakePrivateDirectory(directory), DirectoryLock(directory, "lock"))) {
-  const std::string path = directory + "/index.db";
-  OpenedIndex opened = OpenIndexDatabase(path, lock_.last_use_unclean());
+    : lock_((MakePrivateDirectory(directory), DirectoryLock(directory, "lock"))), index_path_(directory + "/index.db") {
+  try {
+    OpenDatabase({.unclean = lock_.last_use_unclean(), .first = lock_.first_use()});
+  } catch (const base::Error& error) {
+    if (error.kind() != base::ErrorKind::kCorrupt) throw;
+    readers_.reset();
+    writer_.reset();
+    base::LogError(
+        "The index is damaged ({}). It was moved to {} and a new one is made: every folder will be listed again and "
+        "every message gets a new inode number. Check the disk.",
+        error.what(), MoveIndexAside(index_path_));
+    OpenDatabase({});
+  }
+}
+
+void SqliteIndex::OpenDatabase(const IndexOpening& opening) {
+  base::MutexLock lock(write_mutex_);
+  OpenedIndex opened = OpenIndexDatabase(index_path_, opening);
   writer_ = std::move(opened.database);
-  if (opened.checked) {
+  if (opening.unclean && opened.existed) {
     last_lost_ino_ = writer_->QueryInt("SELECT seq FROM sqlite_sequence WHERE name = 'nodes'") + kLostInos;
     SkipLostInosForGood();
+  } else if (!opened.existed && !opening.first) {
+    base::LogInfo("a new index {} is made in a directory that was used before: all inode numbers are new", index_path_);
   }
   id_ = writer_->QueryText("SELECT value FROM meta WHERE key = 'id'");
   match_seed_ = SeedFrom(id_);
   std::vector<std::unique_ptr<Database>> readers;
-  for (size_t i = 0; i < kReaders; ++i) readers.push_back(OpenIndexReader(path));
+  for (size_t i = 0; i < kReaders; ++i) readers.push_back(OpenIndexReader(index_path_));
   readers_ = std::make_unique<ReaderPool>(std::move(readers));
 }
 
 SqliteIndex::~SqliteIndex() {
   // If damage was met the next opening must look closely.
-  bool clean = !readers_->damaged() && !writer_->damaged();
+  bool clean = !damage_seen_ && !readers_->damaged() && !writer_->damaged();
   readers_.reset();
   try {
     base::MutexLock lock(write_mutex_);
@@ -114,9 +154,15 @@ SqliteIndex::~SqliteIndex() {
   if (clean) lock_.MarkClean();
 }
 
+void SqliteIndex::FailDamaged(std::string_view how) {
+  const std::string text =
+      base::Format("the index {} is damaged ({}); unmount, and run mailboxfs fsck", index_path_, how);
+  if (!damage_seen_.exchange(true)) base::LogError("{}", text);
+  throw base::Error(base::ErrorKind::kCorrupt, text);
+}
+
 // On the disk before a number is given out: a second power failure would take the skip back, too.
 void SqliteIndex::SkipLostInosForGood() {
-  base::MutexLock lock(write_mutex_);
   try {
     writer_->Execute("PRAGMA synchronous = FULL");
     Transaction transaction(*writer_);
@@ -154,32 +200,49 @@ std::vector<Node> SqliteIndex::Names(Ino message) {
 
 std::optional<Node> SqliteIndex::Find(Ino parent, std::string_view name) {
   auto reader = readers_->Take();
-  return FirstOf(reader->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE parent = ? AND name = ?")
-                     .Bind(parent)
-                     .Bind(name),
-                 ReadNode);
+  auto node = FirstOf(
+      reader->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_name WHERE parent = ? AND name = ?")).Bind(parent).Bind(name),
+      ReadNode);
+  const bool wrong = node ? node->parent != parent || node->name != name : ContradictsAbsence(*reader, parent, name);
+  if (wrong) FailDamaged("names are not where they should be");
+  return node;
 }
 
 std::optional<Node> SqliteIndex::FindUid(Ino folder, model::Uid uid) {
   auto reader = readers_->Take();
-  return FirstOf(reader
-                     ->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS " FROM nodes WHERE parent = ?1 AND uid = ?2"
-                               " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1)")
-                     .Bind(folder)
-                     .Bind(uid),
-                 ReadNode);
+  auto node =
+      FirstOf(reader
+                  ->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_uid WHERE parent = ?1 AND uid = ?2"
+                                              " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1)"))
+                  .Bind(folder)
+                  .Bind(uid),
+              ReadNode);
+  // Around any place: whatever UIDVALIDITY the folder has by now.
+  const bool wrong = node ? node->parent != folder || node->uid != uid
+                          : ContradictsAbsence(*reader, folder, UidValidityOf(*reader, folder), uid);
+  if (wrong) FailDamaged("UIDs are not where they should be");
+  return node;
 }
 
 std::vector<Node> SqliteIndex::List(Ino parent, Ino after, size_t limit) {
-  if (after > static_cast<Ino>(std::numeric_limits<int64_t>::max())) return {};
+  if (after > static_cast<Ino>(std::numeric_limits<int64_t>::max()) || limit == 0) return {};
   auto reader = readers_->Take();
-  return AllOf(reader
-                   ->Prepare("SELECT " MAILBOXFS_NODE_COLUMNS
-                             " FROM nodes INDEXED BY nodes_parent WHERE parent = ? AND ino > ? ORDER BY ino LIMIT ?")
-                   .Bind(parent)
-                   .Bind(after)
-                   .Bind(limit),
-               ReadNode);
+  // With the row that the page before ended with: if the search for it goes astray, others are left out.
+  std::vector<Node> nodes = AllOf(
+      reader->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_parent WHERE parent = ? AND ino >= ? ORDER BY ino LIMIT ?"))
+          .Bind(parent)
+          .Bind(after)
+          .Bind(std::min(limit, kMostListed) + 1),
+      ReadNode);
+  if (!AreEntriesOf(nodes, parent)) FailDamaged("a listing names what is not there");
+  if (!nodes.empty() && nodes.front().entry == after) {
+    nodes.erase(nodes.begin());
+  } else if (after != 0 && ContradictsPage(*reader, parent, after)) {
+    FailDamaged("a listing misses what it has shown");
+  }
+  if (nodes.size() > limit) nodes.pop_back();
+  if (nodes.empty() && ContradictsEnd(*reader, parent)) FailDamaged("a listing lacks messages or folders");
+  return nodes;
 }
 
 std::optional<MessageDetails> SqliteIndex::Details(Ino message) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "index_contradictions.h"
 #include "index_tables.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/log.h"
+#include "schema.h"
 
 namespace mailboxfs::store {
 
@@ -13,8 +15,6 @@ namespace {
 
 constexpr int64_t kMaxMessageSize = int64_t{1} << 40;
 constexpr int64_t kMaxUid = std::numeric_limits<uint32_t>::max();
-// Beyond this somebody has written nonsense, not given out numbers.
-constexpr int64_t kMaxIno = int64_t{1} << 53;
 // As after a power failure: nobody knows how many numbers were given out.
 constexpr int64_t kSkippedInos = 1'000'000;
 constexpr size_t kMaxFileName = 255;
@@ -27,39 +27,6 @@ bool IsFileName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxFileName && name != "." && name != ".." &&
          name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos;
 }
-
-// Links that do not agree with the first row of their inode. A name is younger than what it is a name of, which also
-// keeps numbers that were never given out from being an inode.
-constexpr const char* kWrongLinks =
-    "SELECT l.ino, l.link FROM nodes l LEFT JOIN nodes r ON r.ino = coalesce("
-    "  (SELECT o.ino FROM nodes o WHERE o.ino = l.link AND o.link IS NULL),"
-    "  (SELECT min(o.ino) FROM nodes o WHERE o.link = l.link))"
-    " LEFT JOIN folders a ON a.ino = l.parent LEFT JOIN folders b ON b.ino = r.parent"
-    " WHERE l.link IS NOT NULL AND ifnull(typeof(l.link) = 'integer' AND typeof(l.shared_id) = 'integer'"
-    "  AND l.link > 1000 AND l.link < l.ino AND l.kind = 2 AND r.kind = 2 AND r.shared_id = l.shared_id"
-    "  AND r.tag = l.tag AND r.mtime = l.mtime AND r.size = l.size AND r.size_exact = l.size_exact"
-    "  AND a.mailbox = b.mailbox, 0) = 0";
-
-// All of them read indexes, or tables that have a row for each folder, or the links.
-constexpr const char* kContradictions[] = {
-    // Mailboxes and folders that are not where they should be.
-    "SELECT 1 FROM mailboxes m LEFT JOIN nodes n ON n.ino = m.ino WHERE n.kind IS NOT 0 OR n.parent <> 1",
-    "SELECT 1 FROM folders f LEFT JOIN nodes n ON n.ino = f.ino LEFT JOIN folders p ON p.ino = n.parent"
-    " LEFT JOIN mailboxes m ON m.ino = f.mailbox"
-    " WHERE n.kind IS NOT 1 OR m.ino IS NULL OR (n.parent <> f.mailbox AND p.mailbox IS NOT f.mailbox)",
-    // A directory's entries are the folders below it and its messages, as many as its row says.
-    "SELECT 1 FROM (SELECT parent, count(*) AS entries FROM nodes INDEXED BY nodes_parent GROUP BY parent) c"
-    " LEFT JOIN folders f ON f.ino = c.parent"
-    " LEFT JOIN (SELECT n.parent, count(*) AS folders FROM folders d JOIN nodes n ON n.ino = d.ino GROUP BY n.parent) s"
-    "  ON s.parent = c.parent"
-    " WHERE c.parent <> 1 AND c.entries <> ifnull(f.messages, 0) + ifnull(s.folders, 0)",
-    "SELECT 1 FROM folders WHERE messages <> 0 AND ino NOT IN (SELECT parent FROM nodes)",
-    "SELECT 1 FROM aside a LEFT JOIN nodes n ON n.ino = a.ino WHERE n.kind IS NOT 2 OR n.parent <> a.folder",
-    "SELECT 1 WHERE (SELECT count(*) FROM sqlite_sequence WHERE name = 'nodes') <> 1",
-    "SELECT 1 FROM sqlite_sequence WHERE name = 'nodes' AND seq < (SELECT max(ino) FROM nodes)",
-    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE key = 'id')",
-    kWrongLinks,
-};
 
 }  // namespace
 
@@ -89,9 +56,7 @@ std::string IndexPathOf(Database& database, Ino ino) {
 }
 
 void MendIndexRows(Database& database) {
-  const bool contradiction = std::any_of(std::begin(kContradictions), std::end(kContradictions),
-                                         [&](const char* query) { return database.Prepare(query).Step(); });
-  if (!contradiction) return;
+  if (!ContradictsItself(database)) return;
   try {
     Transaction transaction(database);
     FsckSummary summary;
@@ -331,13 +296,15 @@ void IndexFsck::CheckLinks() {
   }
 }
 
+// Who knows which messages are lost, or not where they belong?
 void IndexFsck::CheckCounts() {
   for (const auto& [ino, folder] : folders_) {
     if (folder.counted == folder.messages) continue;
     // Removed rows have been told of.
-    if (!to_list_.contains(ino)) {
+    if (to_list_.insert(ino).second) {
       Add(IndexPathOf(db_, ino),
-          base::Format("its count of messages is {}, but there are {}", folder.messages, folder.counted), "counted");
+          base::Format("its count of messages is {}, but there are {}", folder.messages, folder.counted),
+          "counted; the folder is listed again");
     }
     db_.Prepare("UPDATE folders SET messages = ?2 WHERE ino = ?1").Bind(ino).Bind(folder.counted).Run();
   }

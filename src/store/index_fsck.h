@@ -17,8 +17,8 @@ namespace mailboxfs::store {
 // MAILBOX/FOLDER/FILE, printable; as much of it as there is. `ino`: a row's number.
 std::string IndexPathOf(Database& database, Ino ino);
 
-// After an unclean end: if what the tables say of each other cannot be true, as far as that is told
-// without reading every row, does what IndexFsck does, and logs it. Throws as Database.
+// At opening: if what the tables say of each other cannot be true, as far as that is told without looking at each
+// value, does what IndexFsck does, and logs it. Throws as Database.
 void MendIndexRows(Database& database);
 
 // Reads every row of a database that SQLite finds sound, inside the caller's transaction, and

@@ -22,6 +22,7 @@ class ReaderPool {
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     Database* operator->() const { return database_.get(); }
+    Database& operator*() const { return *database_; }
 
    private:
     ReaderPool& pool_;

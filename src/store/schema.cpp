@@ -1,5 +1,6 @@
 #include "schema.h"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,9 +9,11 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "index_check.h"
 #include "index_fsck.h"
 #include "mailboxfs/base/encoding.h"
 #include "mailboxfs/base/error.h"
+#include "mailboxfs/base/fd.h"
 #include "mailboxfs/base/log.h"
 #include "mailboxfs/store/index.h"
 
@@ -24,6 +27,9 @@ namespace {
 constexpr int64_t kApplicationId = 0x6d626678;  // "mbfx"
 constexpr size_t kIdBytes = 16;
 constexpr double kMegabyte = 1e6;
+constexpr double kTakesAMoment = 500;  // Megabytes; two million messages or so.
+// More than any index gives out from kReservedInos on.
+constexpr int64_t kLeastRandomIno = int64_t{1} << 40;
 
 // WAL: readers and the writer do not wait for each other, and what is committed survives the
 // death of the process. synchronous=NORMAL: a power failure can lose the last commits, never
@@ -137,36 +143,51 @@ void Upgrade(Database& database, int64_t from) {
   database.Execute(base::Format("PRAGMA user_version = {}", kSchemaVersion).c_str());
 }
 
-void CreateSchema(Database& database) {
+// After an index that is lost nobody knows which numbers were given out: a place where it is as good as certain that
+// none was, whatever the clock says.
+int64_t FirstIno(const IndexOpening& opening) {
+  if (opening.first) return kReservedInos;
+  uint64_t random = 0;
+  if (::getrandom(&random, sizeof random, 0) != static_cast<ssize_t>(sizeof random)) {
+    throw base::ErrnoError(ErrorKind::kInternal, "no random bytes from the system", errno);
+  }
+  return kLeastRandomIno + static_cast<int64_t>(random % (kMaxIno / 2 - kLeastRandomIno));
+}
+
+void CreateSchema(Database& database, const IndexOpening& opening) {
   Transaction transaction(database);
   Upgrade(database, 0);
-  database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES('nodes', ?)").Bind(kReservedInos).Run();
+  database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES('nodes', ?)").Bind(FirstIno(opening)).Run();
   const std::string id = RandomId();
   database.Prepare("INSERT INTO meta(key, value) VALUES('id', ?)").Bind(id).Run();
   database.Execute(base::Format("PRAGMA application_id = {}", kApplicationId).c_str());
   transaction.Commit();
 }
 
-void CheckSound(Database& database) {
+void SayThatItTakesAMoment(const std::string& path, bool unclean) {
   struct stat status {};
-  if (::stat(database.path().c_str(), &status) != 0) status.st_size = 0;
-  base::LogInfo("the last use of {} did not end properly; checking all of its {:.1f} MB, which can take a moment",
-                database.path(), static_cast<double>(status.st_size) / kMegabyte);
-  const std::string verdict = database.QueryText("PRAGMA quick_check(1)");
-  if (verdict != "ok") {
-    throw Error(ErrorKind::kCorrupt, base::Format("database {}: {}", database.path(), base::Printable(verdict)));
+  if (::stat(path.c_str(), &status) != 0) return;
+  const double size = static_cast<double>(status.st_size) / kMegabyte;
+  if (unclean) {
+    base::LogInfo("the last use of {} did not end properly; checking all of its {:.1f} MB, which can take a moment",
+                  path, size);
+  } else if (size > kTakesAMoment) {
+    base::LogInfo("checking all of the {:.1f} MB of {}, which can take a moment", size, path);
   }
 }
 
-// True: there is nothing in it yet.
-bool RefuseForeign(Database& database) {
+void RefuseForeign(Database& database) {
   const int64_t version = database.QueryInt("PRAGMA user_version");
   const int64_t application = database.QueryInt("PRAGMA application_id");
-  const bool empty = database.QueryInt("SELECT count(*) FROM sqlite_schema") == 0;
   const std::string& path = database.path();
-  if (application != kApplicationId && !empty) {
+  if (database.QueryInt("SELECT count(*) FROM sqlite_schema") == 0) {
+    // It gets its name only when it is complete.
+    throw Error(ErrorKind::kCorrupt, base::Format("database {}: it is empty", path));
+  }
+  if (application != kApplicationId) {
     throw Error(ErrorKind::kConfig, base::Format("{} is a database of another program; use another directory", path));
   }
+  if (version < 1) throw Error(ErrorKind::kCorrupt, base::Format("database {}: no version {}", path, version));
   if (version > kSchemaVersion) {
     throw Error(
         ErrorKind::kConfig,
@@ -174,31 +195,36 @@ bool RefuseForeign(Database& database) {
                      "mailboxfs, or another state directory",
                      path, version, kSchemaVersion));
   }
-  return empty;
-}
-
-OpenedIndex OpenChecked(const std::string& path, bool check) {
-  auto database = std::make_unique<Database>(path);
-  const bool empty = RefuseForeign(*database);
-  database->Execute(kConnectionPragmas);
-  if (empty) {
-    CreateSchema(*database);
-  } else if (check) {
-    CheckSound(*database);
-  }
-  if (const int64_t version = database->QueryInt("PRAGMA user_version"); version < kSchemaVersion) {
-    Transaction transaction(*database);
-    UpgradeIndex(*database);
-    transaction.Commit();
-    base::LogInfo("the index {} was brought from version {} to {}", path, version, kSchemaVersion);
-  }
-  if (check && !empty) MendIndexRows(*database);
-  return {std::move(database), check && !empty};
 }
 
 bool Exists(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0;
+}
+
+void Remove(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return;
+  throw base::ErrnoError(ErrorKind::kDisk, "cannot remove " + path, errno);
+}
+
+// It gets its name when it is complete and on the disk, so that one without anything in it is always damage.
+void MakeIndex(const std::string& path, const IndexOpening& opening) {
+  const std::string unfinished = path + ".new";
+  // Also the logs of a database that was deleted: the new one must not find them.
+  for (const std::string& database : {unfinished, path}) {
+    for (const char* suffix : {"", "-wal", "-journal"}) Remove(database + suffix);
+  }
+  {
+    Database database(unfinished);
+    CreateSchema(database, opening);
+    // Already here: the journal that this needs could come back after a power failure.
+    database.Execute("PRAGMA journal_mode = WAL");
+  }
+  if (std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    throw base::ErrnoError(ErrorKind::kDisk, "cannot make " + path, errno);
+  }
+  const base::UniqueFd directory(::open(path.substr(0, path.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) base::LogWarning("cannot sync the directory of {}", path);
 }
 
 }  // namespace
@@ -224,21 +250,31 @@ void UpgradeIndex(Database& database) {
 
 std::unique_ptr<Database> OpenIndexToCheck(const std::string& path) {
   auto database = std::make_unique<Database>(path);
-  if (RefuseForeign(*database)) return nullptr;
+  RefuseForeign(*database);
   return database;
 }
 
-OpenedIndex OpenIndexDatabase(const std::string& path, bool check) {
-  try {
-    return OpenChecked(path, check);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kCorrupt) throw;
-    base::LogError(
-        "The index is damaged ({}). It was moved to {} and a new one is made: every folder will be listed again and "
-        "every message gets a new inode number. Check the disk.",
-        error.what(), MoveIndexAside(path));
+OpenedIndex OpenIndexDatabase(const std::string& path, const IndexOpening& opening) {
+  const bool existed = Exists(path);
+  if (existed) {
+    SayThatItTakesAMoment(path, opening.unclean);
+    ReadAhead(path);
+  } else {
+    MakeIndex(path, opening);
   }
-  return OpenChecked(path, false);
+  auto database = OpenIndexToCheck(path);
+  database->Execute(kConnectionPragmas);
+  if (!existed) return {std::move(database), false};
+  CheckWhole(*database);
+  if (const int64_t version = database->QueryInt("PRAGMA user_version"); version < kSchemaVersion) {
+    Transaction transaction(*database);
+    UpgradeIndex(*database);
+    transaction.Commit();
+    base::LogInfo("the index {} was brought from version {} to {}", path, version, kSchemaVersion);
+  }
+  RequireOwnSchema(*database);
+  MendIndexRows(*database);
+  return {std::move(database), true};
 }
 
 std::unique_ptr<Database> OpenIndexReader(const std::string& path) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -7,21 +8,31 @@
 
 namespace mailboxfs::store {
 
-struct OpenedIndex {
-  std::unique_ptr<Database> database;
-  bool checked = false;  // It was there already, and looked into closely.
+// No row's number is higher: nobody could have given it out.
+constexpr int64_t kMaxIno = int64_t{1} << 53;
+
+// What is known of the directory before its index is opened.
+struct IndexOpening {
+  bool unclean = false;  // Its last use did not end properly.
+  bool first = false;    // There never was an index in it: no inode number can have been given out.
 };
 
-// Opens the index database at `path` for writing, making or replacing it if need be: one that
-// is damaged (`check`: look into every page for that) is moved aside to PATH.corrupt-<n>.
-// Throws Error: kConfig if a newer version or somebody else made the file; kDisk, kDiskFull.
-OpenedIndex OpenIndexDatabase(const std::string& path, bool check);
+struct OpenedIndex {
+  std::unique_ptr<Database> database;
+  bool existed = false;
+};
 
-// For fsck: opens the database that there is, as it is; null if there is nothing in it yet. Throws Error: kCorrupt if
-// it is no database, kConfig as above, kDisk.
+// Opens the index database at `path` for writing, makes it if there is none, and looks into every page of one that
+// there is: what can be mended without a loss is. Throws Error: kCorrupt if it has to be moved aside; kConfig if a
+// newer version or somebody else made the file; kDisk, kDiskFull.
+OpenedIndex OpenIndexDatabase(const std::string& path, const IndexOpening& opening);
+
+// For fsck: opens the database that there is, as it is. Throws Error: kCorrupt if it is no database or empty, kConfig
+// as above, kDisk.
 std::unique_ptr<Database> OpenIndexToCheck(const std::string& path);
 
-// Brings what OpenIndexToCheck has opened to today's version, inside the caller's transaction. Throws as Database.
+// Brings what OpenIndexToCheck has opened, or an empty database, to today's version, inside the caller's transaction.
+// Throws as Database.
 void UpgradeIndex(Database& database);
 
 // Moves a damaged database and its log out of the way; returns where to. Throws kDisk.

@@ -28,7 +28,11 @@ ErrorKind KindOf(int code, int system_errno) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     // We ask before we add: an index disagrees with its table.
-    case SQLITE_CONSTRAINT: return ErrorKind::kCorrupt;
+    case SQLITE_CONSTRAINT:
+    // Our statements are right: the tables are not what they were, or hold nonsense.
+    case SQLITE_ERROR:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG: return ErrorKind::kCorrupt;
     case SQLITE_INTERRUPT: return ErrorKind::kCancelled;
     case SQLITE_IOERR:
       // Syncing and truncating report a full disk as a plain I/O error.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include "mailboxfs/base/mutex.h"
 #include "mailboxfs/store/index.h"
 #include "reader_pool.h"
+#include "schema.h"
 #include "sqlite.h"
 
 namespace mailboxfs::store {
@@ -63,11 +65,16 @@ class SqliteIndex : public Index {
   void ClearOutcome(Ino message) override;
 
  private:
+  void OpenDatabase(const IndexOpening& opening) EXCLUDES(write_mutex_);
   // Before rows are added to `nodes`: see last_lost_ino_.
   void SkipLostInos() REQUIRES(write_mutex_);
-  void SkipLostInosForGood();
+  void SkipLostInosForGood() REQUIRES(write_mutex_);
+
+  // For an absence that cannot be believed: says it, once, and sees to it that the next opening knows.
+  [[noreturn]] void FailDamaged(std::string_view how);
 
   DirectoryLock lock_;
+  const std::string index_path_;
   std::string id_;
   // Keyed with the index's id: whoever writes mails cannot compute two that look the same to us.
   uint64_t match_seed_ = 0;
@@ -78,6 +85,7 @@ class SqliteIndex : public Index {
   // forget them; 0: none. Left out at opening or, if the disk is full then, when rows are added.
   int64_t last_lost_ino_ GUARDED_BY(write_mutex_) = 0;
   std::unique_ptr<ReaderPool> readers_;
+  std::atomic<bool> damage_seen_{false};
 };
 
 }  // namespace mailboxfs::store

@@ -57,8 +57,13 @@ class Fixture {
   Fixture(const Fixture&) = delete;
   Fixture& operator=(const Fixture&) = delete;
 
+  void Reopen() {
+    index_.reset();
+    index_ = Index::Open(directory_);
+  }
   void Fill() {
     for (model::Uid first = 1; first < kMessages; first += kPerCall) index_->AddMessages(inbox_, Messages(first), 1);
+    index_->FinishListing(inbox_, {1, kMessages + 1, kMessages}, true, 1);
     first_ = index_->FindUid(inbox_, 1)->ino;
   }
   Index& index() { return *index_; }
@@ -90,6 +95,16 @@ void BM_Lookup(benchmark::State& state) {
 }
 BENCHMARK(BM_Lookup)->ThreadRange(1, 4)->UseRealTime();
 
+// What tools look for everywhere.
+void BM_LookupMissing(benchmark::State& state) {
+  Fixture& fixture = Filled();
+  std::minstd_rand random(1);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(fixture.index().Find(fixture.inbox(), NameOf(1 + random() % kMessages) + "~"));
+  }
+}
+BENCHMARK(BM_LookupMissing)->ThreadRange(1, 4)->UseRealTime();
+
 void BM_Getattr(benchmark::State& state) {
   Fixture& fixture = Filled();
   std::minstd_rand random(1);
@@ -114,6 +129,14 @@ void BM_List(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * kMessages);
 }
 BENCHMARK(BM_List)->Arg(40)->Arg(1000)->Unit(benchmark::kMillisecond);
+
+// With the check of all of it.
+void BM_Open(benchmark::State& state) {
+  Fixture& fixture = Filled();
+  for (auto _ : state) fixture.Reopen();
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * kMessages);
+}
+BENCHMARK(BM_Open)->Unit(benchmark::kMillisecond);
 
 void BM_Uids(benchmark::State& state) {
   Fixture& fixture = Filled();

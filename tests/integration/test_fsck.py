@@ -2,6 +2,7 @@
 """Damage on the disk: nothing wrong is ever served, `mailboxfs fsck` says and mends it, and the mount goes on."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -151,6 +152,74 @@ class Fsck(MountTest):
         self.box.start()
         self.read_all()
 
+    def root_of(self, tree):
+        """Where the root page of a search tree begins in the file."""
+        with contextlib.closing(sqlite3.connect(self.index)) as database:
+            query = "SELECT (rootpage - 1) * 4096 FROM sqlite_schema WHERE name = ?"
+            return database.execute(query, (tree,)).fetchone()[0]
+
+    def test_a_bit_that_flips_after_a_clean_unmount_hides_nothing(self):
+        self.read_all()
+        self.box.unmount()
+        sound = self.index.read_bytes()
+        for tree in ("nodes_parent", "nodes_name", "nodes_uid"):
+            root = self.root_of(tree)
+            # How many cells there are, and the first key.
+            first = root + int.from_bytes(sound[root + 8 : root + 10], "big")
+            for at in (root + 4, first + 1 + sound[first + 1]):
+                with self.subTest(tree=tree, at=at - root):
+                    self.index.write_bytes(sound)
+                    self.flip(self.index, at)
+                    self.box.start()
+                    self.read_all()
+                    self.box.unmount()
+                    self.fsck("-n", expect=FINE)
+
+    def test_while_the_server_is_away_a_mended_index_shows_nothing_or_all(self):
+        self.read_all()
+        self.box.unmount()
+        self.sql("UPDATE folders SET messages = messages + 1")
+        self.imap.stop()
+        self.box.start()
+        with self.assertRaises(OSError) as raised:
+            self.box.messages(USER, "INBOX")
+        self.assertNotEqual(raised.exception.errno, errno.ENOENT)
+
+    def test_an_empty_index_is_damaged_and_no_inode_number_comes_back(self):
+        before = self.read_all()
+        for by_fsck in (True, False):
+            self.box.unmount()
+            self.index.write_bytes(b"")
+            if by_fsck:
+                self.assertIn("it is empty", self.fsck("-n", expect=LEFT))
+                self.assertIn("index.db.corrupt-1", self.fsck(expect=CORRECTED))
+            self.box.start()
+            after = self.read_all()
+            self.assertFalse({inode for _, inode in before.values()} & {inode for _, inode in after.values()})
+            before |= {(by_fsck, uid): entry for uid, entry in after.items()}
+        self.assertIn("The index is damaged", self.box.log())
+
+    def test_an_index_that_is_missing_is_told_but_not_made(self):
+        self.read_all()
+        self.box.unmount()
+        self.index.unlink()
+        for words in (["-n"], []):
+            said = self.fsck(*words, expect=LEFT)
+            self.assertIn("index.db is missing, but there are cached bodies", said)
+        self.assertFalse(self.index.exists())
+        self.box.start()
+        self.read_all()
+
+    def test_what_cannot_be_looked_at_is_not_clean(self):
+        self.box.unmount()
+        state = self.box.directory / "state"
+        state.rename(self.box.directory / "elsewhere")
+        state.symlink_to(state)
+        done = self.box.command("fsck", "-c", self.box.config_file, "-n")
+        self.assertEqual(done.returncode, FAILED, done.stdout + done.stderr)
+        self.assertIn(f"cannot look at {self.index}: ", done.stderr)
+        self.assertEqual(done.stdout, "")
+
     def test_after_kill_9_there_is_nothing_to_mend(self):
         before = self.read_all()
         self.box.kill9()
@@ -180,7 +249,7 @@ class Fsck(MountTest):
         self.assertIn("none.json", done.stderr)
         self.box.unmount()
         shutil.rmtree(self.box.directory / "state")
-        self.fsck(expect=FINE)
+        self.assertIn("there is no index yet", self.fsck(expect=FINE))
         self.assertFalse((self.box.directory / "state").exists())
 
 

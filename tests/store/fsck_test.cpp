@@ -100,8 +100,46 @@ TEST_F(FsckTest, FindsNothingInWhatIsSound) {
 }
 
 TEST_F(FsckTest, FindsNothingWhereThereIsNothing) {
-  EXPECT_EQ(Findings(directory_.path() + "/none", directory_.path() + "/none", true), "");
+  FsckSummary summary;
+  EXPECT_EQ(Findings(directory_.path() + "/none", directory_.path() + "/none", true, &summary), "");
+  EXPECT_TRUE(summary.no_index);
   EXPECT_FALSE(std::filesystem::exists(directory_.path() + "/none"));
+}
+
+TEST_F(FsckTest, WhatCannotBeLookedAtIsNotClean) {
+  const std::string loop = directory_.path() + "/loop";
+  std::filesystem::create_symlink(loop, loop);
+  const base::Error error = ErrorOf([&] { Findings(loop, bodies()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kDisk);
+  EXPECT_THAT(error.what(), HasSubstr("cannot look at " + loop + "/index.db: "));
+  EXPECT_EQ(ErrorOf([&] { Findings(state(), loop); }).kind(), ErrorKind::kDisk);
+  EXPECT_EQ(ErrorOf([&] { Findings(directory_.path() + "/none", loop); }).kind(), ErrorKind::kDisk);
+  WriteFile(directory_.path() + "/file", "");
+  EXPECT_EQ(ErrorOf([&] { Findings(directory_.path() + "/file", bodies()); }).kind(), ErrorKind::kDisk);
+}
+
+TEST_F(FsckTest, EmptyDatabaseIsDamaged) {
+  WriteFile(state() + "/index.db", "");
+  EXPECT_THAT(Say(), HasSubstr("the database is damaged: database " + state() + "/index.db: it is empty"));
+  EXPECT_THAT(Findings(state(), bodies(), true), HasSubstr("index.db.corrupt-1 and replaced"));
+  EXPECT_EQ(Say(), "");
+  EXPECT_GT(AddInbox(*Index::Open(state())), 1'000'000'000u) << "no number twice";
+}
+
+TEST_F(FsckTest, BodiesWhoseIndexHasGoneAreTold) {
+  std::filesystem::remove(state() + "/index.db");
+  for (const bool change : {false, true}) {
+    FsckSummary summary;
+    EXPECT_THAT(Findings(state(), bodies(), change, &summary),
+                StartsWith("found: index: " + state() + "/index.db is missing, but there are cached bodies"));
+    EXPECT_TRUE(summary.no_index);
+    EXPECT_EQ(summary.uncorrected, 1u);
+    EXPECT_FALSE(std::filesystem::exists(state() + "/index.db"));
+  }
+  // Drops them.
+  BodyCache::Open({.directory = bodies(), .index_id = Index::Open(state())->id(), .size_limit = kLimit});
+  std::filesystem::remove(state() + "/index.db");
+  EXPECT_EQ(Say(), "") << "no body, no fault";
 }
 
 TEST_F(FsckTest, IsRefusedWhileTheDirectoriesAreUsed) {
@@ -143,6 +181,7 @@ TEST_F(FsckTest, CountsMessages) {
   Sql("UPDATE folders SET messages = 7 WHERE messages = 50");
   EXPECT_THAT(Mend(), StartsWith("corrected: a@example.org/INBOX: its count of messages is 7, but there are 50"));
   EXPECT_EQ(Index::Open(state())->GetFolder(inbox_)->messages, kMessages);
+  EXPECT_EQ(Index::Open(state())->GetFolder(inbox_)->listed_at, 0) << "who knows which is right?";
 }
 
 TEST_F(FsckTest, FolderWhosePlaceIsLostKeepsItsMessages) {
@@ -230,6 +269,7 @@ TEST_F(FsckTest, SearchTreesAreMadeAgain) {
       " WHERE name = 'nodes_parent'");
   EXPECT_THAT(Findings(state(), bodies()), StartsWith("found: index: its rows cannot all be found"));
   EXPECT_THAT(Mend(), HasSubstr("its search trees were made again"));
+  EXPECT_EQ(Index::Open(state())->GetFolder(inbox_)->listed_at, 0) << "or were the rows wrong?";
   EXPECT_EQ(Index::Open(state())->List(inbox_, 0, 1000).size(), kMessages);
 }
 
@@ -248,16 +288,19 @@ TEST_F(FsckTest, DamagedDatabaseIsReplaced) {
   EXPECT_EQ(ReadFile(state() + "/index.db.corrupt-2"), std::string(8192, 'x'));
 }
 
-TEST_F(FsckTest, ContradictionsAreMendedAfterAnUncleanEndWithoutBeingAsked) {
+TEST_F(FsckTest, ContradictionsAreMendedAtOpeningWithoutBeingAsked) {
   for (const std::string& damage :
        {base::Format("UPDATE nodes SET parent = 123456 WHERE ino = {}", old_),
         std::string("UPDATE folders SET messages = messages + 1"),
         base::Format("DELETE FROM nodes WHERE ino = {}", first_),
         base::Format("DELETE FROM folders WHERE ino = {}", old_), std::string("DELETE FROM sqlite_sequence"),
-        std::string("INSERT INTO aside VALUES(1, x'00', 1, 1)")}) {
+        std::string("INSERT INTO aside VALUES(1, x'00', 1, 1)"),
+        std::string("UPDATE folders SET uid_validity = 77 WHERE id = 'INBOX'"),
+        std::string("UPDATE folders SET selectable = 0 WHERE id = 'INBOX'"),
+        std::string("UPDATE nodes SET kind = 3 WHERE ino = (SELECT max(ino) FROM nodes)"),
+        std::string("UPDATE sqlite_sequence SET seq = 1 << 60")}) {
     Sql(damage);
     EXPECT_NE(Say(), "") << damage;
-    WriteFile(state() + "/lock", "1");
     Index::Open(state());
     EXPECT_EQ(Findings(state()), "") << damage;
   }

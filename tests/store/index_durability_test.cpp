@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "damaged_file.h"
 #include "mailboxfs/store/body_cache.h"
 #include "mailboxfs/store/index.h"
 #include "test_support.h"
@@ -155,12 +156,12 @@ TEST_F(IndexDurabilityTest, DamageIsFoundAtOpeningAfterAnUncleanEnd) {
 TEST_F(IndexDurabilityTest, DamageMetInUseIsDealtWithAtTheNextOpening) {
   MakeIndex();
   {
-    const std::string bytes = ReadFile(database());
-    // The pages of the schema and of `meta` survive: the damage shows only in use.
-    std::string damaged = bytes;
-    for (size_t page = 16 * 4096; page + 4096 <= damaged.size(); page += 4096) damaged.replace(page, 512, 512, '\xa5');
-    WriteFile(database(), damaged);
     const auto index = Index::Open(directory_.path());
+    // In place; the pages of the schema and of `meta` survive.
+    const size_t size = std::filesystem::file_size(database());
+    for (size_t page = 16 * kPageSize; page < size; page += kPageSize) {
+      Patch(database(), page, std::string(512, '\xa5'));
+    }
     EXPECT_EQ(ErrorOf([&] { index->List(inbox_, 0, 1000); }).kind(), ErrorKind::kCorrupt);
   }
   const auto index = Index::Open(directory_.path());

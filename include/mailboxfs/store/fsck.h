@@ -33,6 +33,7 @@ struct FsckSummary {
   uint64_t bytes = 0;
   uint64_t unused = 0;  // Bodies of messages that have gone: no fault, removed with `change`.
   uint64_t corrected = 0, uncorrected = 0;
+  bool no_index = false;  // There is none to look at.
 };
 
 // Looks at all that Index and BodyCache keep in these directories: what SQLite can tell of the
@@ -40,9 +41,10 @@ struct FsckSummary {
 // can be repaired without the server; messages that are lost that way are listed again, as
 // their folder counts as never listed. A database that SQLite itself finds broken is moved aside
 // as Index::Open does it, so that all inode numbers change. Directories that do not exist
-// have no faults. What is changed in the index is one transaction; stopped or failed, the rest stays as it
-// was. Holds both directories' locks meanwhile. Thread-bound. Throws Error: kConfig (somebody uses the directories,
-// they are another user's, or a newer version made the index), kDisk, kDiskFull, kCancelled.
+// have no faults, but bodies without an index are one that only a mount can mend. What is changed in the index is one
+// transaction; stopped or failed, the rest stays as it was. Holds both directories' locks meanwhile. Thread-bound.
+// Throws Error: kConfig (somebody uses the directories, they are another user's, or a newer version made the index),
+// kDisk, kDiskFull, kCancelled.
 FsckSummary Fsck(const FsckOptions& options);
 
 }  // namespace mailboxfs::store

@@ -19,8 +19,10 @@ namespace mailboxfs::store {
 // changes it is one transaction. Thread-safe; reads do not wait for a writer. Throws Error:
 // kDisk, kDiskFull, kCorrupt, kConfig (another daemon holds it, or a newer version wrote it),
 // kGone (a method that changes a folder's messages, when ReplaceFolders has removed the folder).
-// A database that turns out to be damaged when it is opened is moved to index.db.corrupt-<n>,
-// logged, and replaced by a new one (with another id).
+// Each opening looks at the whole database. If its search trees or its rows contradict each other they are mended, and
+// what may have been lost counts as never listed; if it is damaged beyond that, it is moved to index.db.corrupt-<n>,
+// logged, and replaced by a new one (with another id, and inode numbers that the old one did not give out).
+// Damage that comes later is kCorrupt where it shows: Find, FindUid and List do not take it for an absence.
 class Index {
  public:
   // Opens or creates `directory`/index.db (directory 0700) and takes the directory's lock.
@@ -38,7 +40,8 @@ class Index {
   virtual std::vector<Node> Names(Ino message) = 0;
   virtual std::optional<Node> Find(Ino parent, std::string_view name) = 0;
   virtual std::optional<Node> FindUid(Ino folder, model::Uid uid) = 0;
-  // Children with entry > `after`, ascending, at most `limit`: one range query.
+  // Children with entry > `after`, ascending, at most `limit`: one range query. An empty list is the end: it is given
+  // only if there are as many children as were counted when they came.
   virtual std::vector<Node> List(Ino parent, Ino after, size_t limit) = 0;
   virtual std::optional<MessageDetails> Details(Ino message) = 0;
   virtual std::optional<Folder> GetFolder(Ino folder) = 0;
