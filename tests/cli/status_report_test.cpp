@@ -7,6 +7,7 @@ namespace mailboxfs::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 tree::TreeStatus SampleTree() {
   tree::TreeStatus tree;
@@ -46,6 +47,47 @@ TEST(StatusReport, ShowsProgressErrorAndNextTry) {
   EXPECT_THAT(text, HasSubstr("error: cannot connect (next try in 4 s)"));
   EXPECT_THAT(text, HasSubstr("cache: 3.0 MiB of 10.0 GiB"));
   EXPECT_THAT(text, HasSubstr("token of contoso: valid for 120 s"));
+}
+
+TEST(StatusReport, NamesWhatIsNotShownAndWhatCannotBeFetched) {
+  tree::TreeStatus tree = SampleTree();
+  tree.mailboxes[0].hidden = {"Calendar", "Calendar/Birthdays"};
+  tree.mailboxes[0].failed_count = 25;
+  tree::FailedMessageStatus failed;
+  failed.path = "sales/INBOX/a.eml";
+  failed.uid = 42;
+  failed.kind = "stub";
+  failed.tries = 3;
+  tree.mailboxes[0].failed.assign(25, failed);
+  json::Value status = json::Value::MakeObject();
+  AddTreeStatus(tree, &status);
+  const std::string text = FormatStatus(status);
+  EXPECT_THAT(text, HasSubstr("folders that are not shown: Calendar, Calendar/Birthdays\n"));
+  EXPECT_THAT(text, HasSubstr("25 messages cannot be fetched; reading gives EIO:\n"));
+  EXPECT_THAT(text, HasSubstr("sales/INBOX/a.eml (UID 42): stub, tried 3 times\n"));
+  EXPECT_THAT(text, HasSubstr("and 5 more: see --json\n"));
+}
+
+TEST(StatusReport, TellsWhatHoldsForAnAccount) {
+  json::Value account = json::Value::MakeObject();
+  account.Set("paused_for_seconds", 93);
+  account.Set("pause_reason", "Request is throttled");
+  account.Set("unreachable", "connection refused");
+  account.Set("received_today", uint64_t{1} << 30U);
+  account.Set("daily_volume", uint64_t{2} << 30U);
+  account.Set("sizes_seen", 10);
+  account.Set("sizes_wrong", 4);
+  json::Value accounts = json::Value::MakeObject();
+  accounts.Set("contoso", std::move(account));
+  accounts.Set("quiet", json::Value::MakeObject());
+  json::Value status = SampleStatus();
+  status.Set("accounts", std::move(accounts));
+  const std::string text = FormatStatus(status);
+  EXPECT_THAT(text, HasSubstr("account contoso: pausing for 93 s, as the server asked: Request is throttled\n"));
+  EXPECT_THAT(text, HasSubstr("account contoso: the server cannot be reached"));
+  EXPECT_THAT(text, HasSubstr("account contoso: 1.0 GiB of 2.0 GiB received today (UTC)\n"));
+  EXPECT_THAT(text, HasSubstr("account contoso: the server only estimates sizes, 4 of 10 were wrong\n"));
+  EXPECT_THAT(text, Not(HasSubstr("account quiet")));
 }
 
 TEST(StatusReport, SurvivesTheWayThroughJson) {
