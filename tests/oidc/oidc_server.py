@@ -175,17 +175,20 @@ class OidcServer:
 
     def grants(self, grant_type=None):
         """The token requests that were answered with a token."""
+        self._say({}, "done")  # After what it has told before.
         with self._changed:
             events = self._later(0, "grant")
         return [event for event in events if grant_type in (None, event["grant_type"])]
 
     def authorizations(self):
         """The authorization requests and device codes that it has taken."""
+        self._say({}, "done")  # After what it has told before.
         with self._changed:
             return self._later(0, "authorization")
 
     def errors(self):
         """What it refused, but for the answers to those who ask early whether the person is done."""
+        self._say({}, "done")  # After what it has told before.
         with self._changed:
             return [event for event in self._later(0, "error") if event["error"] != "authorization_pending"]
 
