@@ -184,7 +184,16 @@ std::shared_ptr<Wait> Directories::LookupMissing(const Directory& directory, std
   return wait->finished() ? nullptr : wait;
 }
 
-std::shared_ptr<Wait> Directories::Open(Ino ino, Tree::Callback<Attributes> callback) {
+std::shared_ptr<Wait> Directories::Open(Ino ino, Tree::Callback<Attributes> given) {
+  // The kernel may still know the name of what has gone, and it may be another folder's by now: kStale (ESTALE) makes
+  // it look the name up again.
+  Tree::Callback<Attributes> callback = [context = context_, ino,
+                                         given = std::move(given)](const base::Result<Attributes>& result) {
+    const auto is_gone = base::ResultOf<bool>([&] { return ino != store::kRootIno && !context->index.Get(ino); });
+    const bool interrupted = !result.ok() && result.error().kind() == ErrorKind::kInterrupted;
+    const bool stale = !result.ok() && !interrupted && is_gone.ok() && is_gone.value();
+    given(stale ? base::Result<Attributes>(base::Error(ErrorKind::kStale, result.error().what())) : result);
+  };
   std::optional<Directory> directory;
   const auto at_once = base::ResultOf<std::optional<Attributes>>([&]() -> std::optional<Attributes> {
     if (ino == store::kRootIno) return RootAttributes();

@@ -291,6 +291,30 @@ TEST_F(DirectoryTest, AFolderThatIsGoneMakesTheFolderListBeReadAgain) {
   EXPECT_EQ(ReadNames(Find("sales")), Names{"INBOX"});
 }
 
+// ESTALE, so that the kernel looks the name up again, which may have been given to another folder.
+TEST_F(DirectoryTest, AFolderThatWasRemovedBeforeOrWhileItIsOpenedIsStale) {
+  source_->AddFolder("Old");
+  const Ino sales = Find("sales");
+  const Ino old = Find("sales/Old");
+  source_->SetMode(FakeSource::Mode::kHeld);
+  const Asked<Attributes> asked = OpenDirectory(old);
+  source_->RemoveFolder("Old");
+  Advance(seconds(61));
+  const Asked<Attributes> listing = OpenDirectory(sales);
+  std::vector<std::shared_ptr<FakeTask>> refreshes;
+  while (const std::shared_ptr<FakeTask> task = source_->Take()) {
+    if (task->refresh) {
+      refreshes.push_back(task);
+    } else {
+      source_->Run(task);
+    }
+  }
+  EXPECT_EQ(listing.answer.Error(), std::nullopt);
+  for (const auto& task : refreshes) source_->Run(task);
+  EXPECT_EQ(asked.answer.Error(), ErrorKind::kStale);
+  EXPECT_EQ(OpenDirectory(old).answer.Error(), ErrorKind::kStale);
+}
+
 TEST_F(DirectoryTest, OpeningAFolderLooksForNewFoldersMeanwhile) {
   const Ino inbox = MakeOldInbox();
   source_->SetMode(FakeSource::Mode::kInline);
