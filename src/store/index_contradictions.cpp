@@ -5,16 +5,6 @@
 
 namespace mailboxfs::store {
 
-const char* const kWrongLinks =
-    "SELECT l.ino, l.link FROM nodes l LEFT JOIN nodes r ON r.ino = coalesce("
-    "  (SELECT o.ino FROM nodes o WHERE o.ino = l.link AND o.link IS NULL),"
-    "  (SELECT min(o.ino) FROM nodes o WHERE o.link = l.link))"
-    " LEFT JOIN folders a ON a.ino = l.parent LEFT JOIN folders b ON b.ino = r.parent"
-    " WHERE l.link IS NOT NULL AND ifnull(typeof(l.link) = 'integer' AND typeof(l.shared_id) = 'integer'"
-    "  AND l.link > 1000 AND l.link < l.ino AND l.kind = 2 AND r.kind = 2 AND r.shared_id = l.shared_id"
-    "  AND r.tag = l.tag AND r.mtime = l.mtime AND r.size = l.size AND r.size_exact = l.size_exact"
-    "  AND a.mailbox = b.mailbox, 0) = 0";
-
 namespace {
 
 // All but one read indexes, or tables that have a row for each folder, or the links.
