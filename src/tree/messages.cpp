@@ -47,7 +47,8 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
     callback(Answer(std::make_shared<OpenBody>(open_, ToAttributes(node)), false));
     return nullptr;
   }
-  if (const base::Status known = IsDownloading(node.ino) ? std::nullopt : outcomes_->Known(node)) {
+  // Also while a download is there: one that has just ended may still be, and whoever joined it would ask again.
+  if (const base::Status known = outcomes_->Known(node)) {
     callback(*known);
     return nullptr;
   }

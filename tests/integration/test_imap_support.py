@@ -298,6 +298,13 @@ class Faults(FakeServer):
         client = self.client()
         self.assertNotEqual(client.do("UID FETCH 2 (BODY.PEEK[])"), client.do("UID FETCH 2 (BODY.PEEK[])"))
 
+    def test_each_of_several_has_its_turn(self):
+        self.serve("exchange", "stub:2", "ok-no-data:3", "login-delay:0.01", "throttle:BODY:20000:0")
+        client = self.client()
+        self.assertIn("Retrieval using the IMAP4 protocol failed", "\n".join(client.do("UID FETCH 2 (BODY.PEEK[])")))
+        self.assertEqual(client.do("UID FETCH 3 (BODY.PEEK[])"), ["t OK FETCH completed."])
+        self.assertIn("Subject: Message number 4", "\n".join(client.do("UID FETCH 4 (BODY.PEEK[])")))
+
     def test_a_throttle_knows_who_came_too_early(self):
         now = [0.0]
         self.serve("exchange", "throttle:EXAMINE:2000", clock=lambda: now[0])

@@ -84,8 +84,8 @@ class ImapScriptServer:
         return self.mailbox(user).furnish(self.personality)
 
     def on(self, command, action, times=None, **conditions):
-        """Adds a rule in front of the others; conditions: user, folder, uid. Returns the action if it is a
-        Gate, else the Rule."""
+        """Adds a rule in front of the others, which have their turn if its action gives no answer; conditions: user,
+        folder, uid. Returns the action if it is a Gate, else the Rule."""
         rule = Rule(self, command, action, times, conditions)
         with self.lock:
             self.rules.insert(0, rule)
@@ -255,10 +255,12 @@ class ImapScriptServer:
         with self.lock:
             self.violations.append(text)
 
-    def rule_for(self, command, facts):
-        """The action of the newest rule that applies, or None."""
+    def actions_for(self, command, facts):
+        """Those of the rules that apply, the newest first; whoever goes on to the next one makes it count as a hit."""
         with self.lock:
-            for rule in self.rules:
-                if rule.applies(command, facts):
-                    return rule.action
-        return None
+            rules = list(self.rules)
+        for rule in rules:
+            with self.lock:
+                applies = rule in self.rules and rule.applies(command, facts)
+            if applies:
+                yield rule.action

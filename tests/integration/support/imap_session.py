@@ -73,14 +73,14 @@ class Session(Fetch):
     def broken(self, command, tag, **facts):
         """Applies the rules; True if one of them gave the answer."""
         facts = {"user": self.user, "folder": self.folder_name()} | facts
-        action = self.server.rule_for(command, facts)
-        if action is None:
-            return False
-        self.disturbed = self.by_rule = True
-        try:
-            return action(self, tag)
-        finally:
-            self.by_rule = False
+        for action in self.server.actions_for(command, facts):
+            self.disturbed = self.by_rule = True
+            try:
+                if action(self, tag):
+                    return True
+            finally:
+                self.by_rule = False
+        return False
 
     def has(self, capability):
         """Is it offered now?"""
