@@ -2,6 +2,7 @@
 """The scripted IMAP server itself: that it complains of bad clients, and is who it pretends to be."""
 
 import base64
+import re
 import socket
 import struct
 import time
@@ -31,9 +32,12 @@ class Client:
         self._socket.sendall(text.encode())
 
     def until(self, tag):
-        """All lines up to that tag's, or to the end."""
+        """All lines up to that tag's, or to the end; a literal is a line of its own, whatever it holds."""
         lines = [self.line()]
         while lines[-1] and not lines[-1].startswith(tag + " "):
+            literal = re.search(r"\{(\d+)\}$", lines[-1])
+            if literal:
+                lines.append(self._file.read(int(literal[1])).decode("utf-8", "replace"))
             lines.append(self.line())
         return lines
 
