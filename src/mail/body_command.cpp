@@ -164,7 +164,11 @@ void BodyCommand::OnRefused(const imap::StatusResponse& status) {
   }
   if (blame != Blame::kMessage) connection_.RequireOk(status, what);
   if (!Exists()) throw Error(ErrorKind::kGone, base::Format("{} does not exist any more", What()));
-  throw Error(ErrorKind::kUnfetchable, base::Format("{} failed, the server said: {}", what, QuoteStatus(status)));
+  const std::string text = base::Format("{} failed, the server said: {}", what, QuoteStatus(status));
+  if (!connection_.context().mailbox.suspects().OnRefused(request_)) {
+    throw Error(ErrorKind::kServer, text + "; it refuses others as well");
+  }
+  throw Error(ErrorKind::kUnfetchable, text);
 }
 
 void BodyCommand::DeliverHeldBack() {

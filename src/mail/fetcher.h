@@ -16,6 +16,9 @@ namespace mailboxfs::mail {
 
 struct LoginTrace;
 
+// Of a job's connection: during the job itself, or during a more urgent one that it let go first.
+enum class Loss { kNone, kByJob, kByAnother };
+
 // Owns the connections of one mailbox, each on a thread of its own, and the queue of what
 // they are to do. Thread-safe; nothing here waits for the network but the workers' threads,
 // and no lock is held across network or callbacks. Lock order: Fetcher, then ConnectionBudget.
@@ -75,7 +78,7 @@ class Fetcher final : public Governor::Member, public std::enable_shared_from_th
   void OnJobDone(Worker& worker, const JobPtr& job);
   // Decides between another attempt and the end.
   // True: it has ended; false: it waits for another attempt.
-  bool OnJobFailed(Worker& worker, const JobPtr& job, const base::Error& error, bool connection_lost);
+  bool OnJobFailed(Worker& worker, const JobPtr& job, const base::Error& error, Loss loss);
   // Throttled without a job.
   void OnThrottled(const base::Error& error);
 

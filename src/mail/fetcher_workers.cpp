@@ -206,7 +206,7 @@ void Fetcher::OnJobDone(Worker& worker, const JobPtr& job) {
   Finish(job, std::nullopt);
 }
 
-bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error, bool connection_lost) {
+bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error, Loss loss) {
   std::vector<Ended> ended;
   base::Status status = error;
   bool waits = false;
@@ -218,10 +218,10 @@ bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error,
       status = Error(ErrorKind::kCancelled, "the task was cancelled");
     } else if (error.kind() == ErrorKind::kThrottled) {
       waits = Pause(error, job, job->throttled, ended);
-    } else if (IsBreak(error.kind()) && (job->attempts == 0 || job->work->MadeProgress())) {
-      job->attempts = job->work->MadeProgress() ? 0 : job->attempts + 1;
+    } else if (IsBreak(error.kind()) && (loss == Loss::kByAnother || job->attempts == 0 || job->work->MadeProgress())) {
+      if (loss != Loss::kByAnother) job->attempts = job->work->MadeProgress() ? 0 : job->attempts + 1;
       base::LogInfo("{}; trying again", error.what());
-      Requeue(job, connection_lost ? &worker : nullptr);
+      Requeue(job, loss == Loss::kNone ? nullptr : &worker);
       return false;
     } else {
       if (error.kind() == ErrorKind::kCancelled) status = Error(ErrorKind::kNetwork, error.what());

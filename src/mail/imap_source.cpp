@@ -77,7 +77,7 @@ class BodyWork final : public Work {
           base::Format("{}; not for the first time, while other messages can be read ({})", error.what(), what()));
     }
     mailbox.OnBodyFetched();
-    mailbox.suspects().Forget(request_);
+    mailbox.suspects().OnFetched(request_);
     if (request_.size && command.received()) NoteSize(connection, *request_.size, *command.received());
   }
   void Done(base::Status status) override { done_(std::move(status)); }
@@ -91,7 +91,8 @@ class BodyWork final : public Work {
     if (!broke && !refused) return false;
     MailboxState& mailbox = connection.context().mailbox;
     const uint64_t place = refused ? Suspects::kRefused : *command.received();
-    return mailbox.suspects().OnTrouble(request_, place, mailbox.bodies_fetched());
+    return mailbox.suspects().OnTrouble(request_, place, mailbox.bodies_fetched(),
+                                        connection.context().environment.clock.Now());
   }
 
   // What is exact until it is found wrong once: somebody may rely on it.

@@ -21,7 +21,7 @@ struct Language {
 
 constexpr Language kLanguages[] = {
     // English.
-    {{"Calendar", "Contacts|People", "Tasks", "Notes", "Journal", "Outbox"},
+    {{"Calendar", "Contacts", "Tasks", "Notes", "Journal", "Outbox"},
      "Files|Conversation History|Sync Issues|RSS Feeds|RSS Subscriptions|Suggested Contacts"},
     // German.
     {{"Kalender", "Kontakte", "Aufgaben", "Notizen", "Journal", "Postausgang"},
@@ -34,17 +34,17 @@ constexpr Language kLanguages[] = {
      "suggérés"},
     // Spanish.
     {{"Calendario", "Contactos", "Tareas", "Notas", "Diario", "Bandeja de salida"},
-     "Archivos|Historial de conversaciones|Problemas de sincronización|Fuentes RSS|Contactos sugeridos"},
+     "Historial de conversaciones|Problemas de sincronización|Fuentes RSS|Contactos sugeridos"},
     // Italian.
     {{"Calendario", "Contatti", "Attività", "Note", "Diario", "Posta in uscita"},
-     "File|Cronologia conversazioni|Problemi sincronizzazione|Problemi di sincronizzazione|Feed RSS|Contatti "
+     "Cronologia conversazioni|Problemi sincronizzazione|Problemi di sincronizzazione|Feed RSS|Contatti "
      "suggeriti"},
     // Dutch.
     {{"Agenda", "Contactpersonen", "Taken", "Notities", "Logboek", "Postvak UIT"},
      "Bestanden|Gespreksgeschiedenis|Synchronisatieproblemen|RSS-feeds|Voorgestelde contactpersonen"},
     // Portuguese.
     {{"Calendário", "Contatos|Contactos", "Tarefas", "Anotações|Notas", "Diário", "Caixa de Saída|A Enviar"},
-     "Ficheiros|Arquivos|Histórico de Conversas|Histórico de Conversações|Problemas de Sincronização|RSS Feeds|Feeds "
+     "Ficheiros|Histórico de Conversas|Histórico de Conversações|Problemas de Sincronização|RSS Feeds|Feeds "
      "RSS"},
     // Galician.
     {{"Calendario", "Contactos", "Tarefas", "Notas", "Diario", "Caixa de saída"}},

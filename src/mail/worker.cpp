@@ -135,7 +135,9 @@ void Worker::RunJob(const Fetcher::JobPtr& job) {
     const std::string& name = fetcher_.options().name;
     const Error error =
         failure->WithContext(NeedsContext(failure->kind()) ? base::Format("{}: {}", name, job->work->what()) : name);
-    ended = fetcher_.OnJobFailed(*this, job, error, connection_->broken() || connection_->retired());
+    const bool innocent = std::exchange(lost_during_other_, false);
+    const bool lost = connection_->broken() || connection_->retired();
+    ended = fetcher_.OnJobFailed(*this, job, error, innocent ? Loss::kByAnother : lost ? Loss::kByJob : Loss::kNone);
   } else {
     fetcher_.OnJobDone(*this, job);
   }
@@ -149,6 +151,7 @@ void Worker::ServeUrgent(const Fetcher::JobPtr& than) {
   while (const Fetcher::JobPtr job = fetcher_.TakeMoreUrgent(*this, *than, OpenFolder())) {
     RunJob(job);
     if (connection_->broken() || connection_->retired()) {
+      lost_during_other_ = true;
       throw Error(ErrorKind::kNetwork, "the connection was lost during a more urgent task");
     }
   }

@@ -60,7 +60,8 @@ class Worker final : private Interrupt {
   base::MonoTime connected_at_;
   base::MonoTime retire_at_ = base::MonoTime::max();  // When the token comes to its end.
   base::MonoTime last_job_;
-  bool served_ = false;  // This connection has run a job.
+  bool served_ = false;             // This connection has run a job.
+  bool lost_during_other_ = false;  // The connection, while the current job let a more urgent one go first.
   base::MonoTime last_command_;
   bool idle_refused_ = false;
   Fetcher::JobPtr current_;

@@ -198,30 +198,49 @@ std::vector<Node> SqliteIndex::Names(Ino message) {
                ReadNode);
 }
 
+// What was written between the search and its proof makes the two disagree: in one snapshot they must not.
+template <typename Search, typename IsWrong>
+std::optional<Node> SqliteIndex::FindOrProve(Database& reader, std::string_view how, Search search, IsWrong is_wrong) {
+  std::optional<Node> node = search();
+  if (!is_wrong(node)) return node;
+  Transaction snapshot(reader, Transaction::Kind::kSnapshot);
+  node = search();
+  if (is_wrong(node)) FailDamaged(how);
+  return node;
+}
+
 std::optional<Node> SqliteIndex::Find(Ino parent, std::string_view name) {
   auto reader = readers_->Take();
-  auto node = FirstOf(
-      reader->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_name WHERE parent = ? AND name = ?")).Bind(parent).Bind(name),
-      ReadNode);
-  const bool wrong = node ? node->parent != parent || node->name != name : ContradictsAbsence(*reader, parent, name);
-  if (wrong) FailDamaged("names are not where they should be");
-  return node;
+  return FindOrProve(
+      *reader, "names are not where they should be",
+      [&] {
+        return FirstOf(reader->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_name WHERE parent = ? AND name = ?"))
+                           .Bind(parent)
+                           .Bind(name),
+                       ReadNode);
+      },
+      [&](const std::optional<Node>& node) {
+        return node ? node->parent != parent || node->name != name : ContradictsAbsence(*reader, parent, name);
+      });
 }
 
 std::optional<Node> SqliteIndex::FindUid(Ino folder, model::Uid uid) {
   auto reader = readers_->Take();
-  auto node =
-      FirstOf(reader
-                  ->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_uid WHERE parent = ?1 AND uid = ?2"
-                                              " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1)"))
-                  .Bind(folder)
-                  .Bind(uid),
-              ReadNode);
-  // Around any place: whatever UIDVALIDITY the folder has by now.
-  const bool wrong = node ? node->parent != folder || node->uid != uid
-                          : ContradictsAbsence(*reader, folder, UidValidityOf(*reader, folder), uid);
-  if (wrong) FailDamaged("UIDs are not where they should be");
-  return node;
+  return FindOrProve(
+      *reader, "UIDs are not where they should be",
+      [&] {
+        return FirstOf(
+            reader
+                ->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_uid WHERE parent = ?1 AND uid = ?2"
+                                            " AND uid_validity = (SELECT uid_validity FROM folders WHERE ino = ?1)"))
+                .Bind(folder)
+                .Bind(uid),
+            ReadNode);
+      },
+      [&](const std::optional<Node>& node) {
+        if (node) return node->parent != folder || node->uid != uid;
+        return ContradictsAbsence(*reader, folder, UidValidityOf(*reader, folder), uid);
+      });
 }
 
 std::vector<Node> SqliteIndex::List(Ino parent, Ino after, size_t limit) {

@@ -24,11 +24,12 @@ constexpr size_t kReadAtOnce = size_t{1} << 20;
 // What the system may not be able to keep in memory is not read twice.
 constexpr size_t kMostReadAhead = size_t{1} << 30;
 
-// Without white space, which is all that a later SQLite might write differently.
+// But for what ANALYZE leaves, and without white space, which is all that a later SQLite might write differently.
 std::string SchemaOf(Database& database) {
   std::string schema;
-  for (auto row = database.Prepare("SELECT type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '')"
-                                   " FROM sqlite_schema ORDER BY type, name");
+  for (auto row =
+           database.Prepare("SELECT type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '')"
+                            " FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' ORDER BY type, name");
        row.Step();) {
     schema += row.Text(0) + ";";
   }

@@ -233,12 +233,14 @@ std::string MoveIndexAside(const std::string& path) {
   unsigned number = 1;
   while (Exists(base::Format("{}.corrupt-{}", path, number))) ++number;
   const std::string target = base::Format("{}.corrupt-{}", path, number);
-  if (std::rename(path.c_str(), target.c_str()) != 0) {
-    throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {} aside", path), errno);
-  }
-  // The log belongs to the file; it may hold what a repair needs. A new database must not find it.
-  if (Exists(path + "-wal") && std::rename((path + "-wal").c_str(), (target + "-wal").c_str()) != 0) {
-    throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {}-wal aside", path), errno);
+  // The log belongs to the file; it may hold what a repair needs, and a new database must not find it. It goes first:
+  // if all ends in between, the file is still damaged, and follows it the next time.
+  for (const char* suffix : {"-wal", ""}) {
+    const std::string from = path + suffix;
+    if (*suffix != '\0' && !Exists(from)) continue;
+    if (std::rename(from.c_str(), (target + suffix).c_str()) != 0) {
+      throw base::ErrnoError(ErrorKind::kDisk, base::Format("cannot move the damaged {} aside", from), errno);
+    }
   }
   return target;
 }

@@ -183,7 +183,9 @@ std::string Statement::Text(int column) {
   return std::string(static_cast<const char*>(data), static_cast<size_t>(size));
 }
 
-Transaction::Transaction(Database& database) : database_(database) { database_.Execute("BEGIN IMMEDIATE"); }
+Transaction::Transaction(Database& database, Kind kind) : database_(database) {
+  database_.Execute(kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+}
 
 Transaction::~Transaction() {
   // Some failures have rolled back already.

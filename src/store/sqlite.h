@@ -116,7 +116,9 @@ class Statement {
 // A write transaction; rolled back unless committed. Thread-bound.
 class Transaction {
  public:
-  explicit Transaction(Database& database);
+  enum class Kind { kWrite, kSnapshot };  // Of a snapshot all statements see the same state; it waits for nobody.
+
+  explicit Transaction(Database& database, Kind kind = Kind::kWrite);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;

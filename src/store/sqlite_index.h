@@ -72,6 +72,9 @@ class SqliteIndex : public Index {
 
   // For an absence that cannot be believed: says it, once, and sees to it that the next opening knows.
   [[noreturn]] void FailDamaged(std::string_view how);
+  // What `search` finds, unless that is wrong.
+  template <typename Search, typename IsWrong>
+  std::optional<Node> FindOrProve(Database& reader, std::string_view how, Search search, IsWrong is_wrong);
 
   DirectoryLock lock_;
   const std::string index_path_;

@@ -189,9 +189,9 @@ std::shared_ptr<Wait> Directories::Open(Ino ino, Tree::Callback<Attributes> give
   // it look the name up again.
   Tree::Callback<Attributes> callback = [context = context_, ino,
                                          given = std::move(given)](const base::Result<Attributes>& result) {
+    if (result.ok() || result.error().kind() == ErrorKind::kInterrupted) return given(result);
     const auto is_gone = base::ResultOf<bool>([&] { return ino != store::kRootIno && !context->index.Get(ino); });
-    const bool interrupted = !result.ok() && result.error().kind() == ErrorKind::kInterrupted;
-    const bool stale = !result.ok() && !interrupted && is_gone.ok() && is_gone.value();
+    const bool stale = is_gone.ok() && is_gone.value();
     given(stale ? base::Result<Attributes>(base::Error(ErrorKind::kStale, result.error().what())) : result);
   };
   std::optional<Directory> directory;

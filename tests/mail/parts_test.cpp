@@ -100,14 +100,40 @@ TEST(RefusalTest, BlamesTheMessageOnlyForWhatMayBeItsFault) {
 TEST(SuspectsTest, OneIsToBlameForTheSameTroubleAgainAfterAnotherWasServed) {
   Suspects suspects;
   const model::BodyRequest message{"INBOX", 7, 1, std::nullopt};
-  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5)) << "once";
-  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5)) << "nobody else was served either";
-  EXPECT_FALSE(suspects.OnTrouble({"INBOX", 8, 1, std::nullopt}, 0, 6)) << "another message";
-  EXPECT_TRUE(suspects.OnTrouble(message, 0, 6));
-  EXPECT_FALSE(suspects.OnTrouble(message, 0, 7)) << "it starts over";
-  EXPECT_FALSE(suspects.OnTrouble(message, 100, 8)) << "elsewhere: that is the network";
-  suspects.Forget(message);
-  EXPECT_FALSE(suspects.OnTrouble(message, 100, 9));
+  const base::MonoTime now{std::chrono::hours(100)};
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5, now)) << "once";
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5, now)) << "nobody else was served either";
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 5, now)) << "nor now";
+  EXPECT_FALSE(suspects.OnTrouble({"INBOX", 8, 1, std::nullopt}, 0, 6, now)) << "another message";
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 6, now)) << "twice is bad luck";
+  EXPECT_TRUE(suspects.OnTrouble(message, 0, 7, now));
+  EXPECT_FALSE(suspects.OnTrouble(message, 0, 8, now)) << "it starts over";
+  EXPECT_FALSE(suspects.OnTrouble(message, 100, 9, now)) << "elsewhere: that is the network";
+  EXPECT_FALSE(suspects.OnTrouble(message, 100, 10, now));
+  suspects.OnFetched(message);
+  EXPECT_FALSE(suspects.OnTrouble(message, 100, 11, now));
+}
+
+TEST(SuspectsTest, TroubleOfLastWeekProvesNothing) {
+  Suspects suspects;
+  const model::BodyRequest message{"INBOX", 7, 1, std::nullopt};
+  base::MonoTime now{std::chrono::hours(100)};
+  for (uint64_t fetched = 1; fetched < 10; ++fetched) {
+    EXPECT_FALSE(suspects.OnTrouble(message, 0, fetched, now));
+    now += std::chrono::minutes(61);
+  }
+}
+
+TEST(SuspectsTest, WhereSeveralAreRefusedAndNoneIsServedItIsTheServersTrouble) {
+  Suspects suspects;
+  const model::BodyRequest one{"INBOX", 7, 1, std::nullopt};
+  const model::BodyRequest other{"INBOX", 7, 2, std::nullopt};
+  EXPECT_TRUE(suspects.OnRefused(one));
+  EXPECT_TRUE(suspects.OnRefused(one));
+  EXPECT_FALSE(suspects.OnRefused(other));
+  EXPECT_FALSE(suspects.OnRefused(one));
+  suspects.OnFetched({"INBOX", 7, 3, std::nullopt});
+  EXPECT_TRUE(suspects.OnRefused(other));
 }
 
 TEST(RefusalTest, SlowedButDoneIsNoRefusal) {

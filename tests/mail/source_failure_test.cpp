@@ -62,9 +62,11 @@ TEST_F(SourceFailureTest, MessageThatAlwaysKillsTheConnectionFailsAndHurtsNoOthe
   EXPECT_EQ(Fetch(1).outcome.WaitKind(), "network") << "it may be";
   EXPECT_EQ(server_.Count(BodyCommand(1)), 2U) << "no loop";
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "network") << "it still may";
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
   const Download poison = Fetch(1);
   EXPECT_EQ(poison.outcome.WaitKind(), "message-failed") << "it is not";
-  EXPECT_EQ(server_.Count(BodyCommand(1)), 3U);
+  EXPECT_EQ(server_.Count(BodyCommand(1)), 5U);
   EXPECT_THAT(poison.outcome.Wait()->what(), HasSubstr("fetching UID 1 in folder INBOX"));
 }
 
@@ -147,10 +149,21 @@ TEST_F(SourceFailureTest, RefusalThatMayPassIsTheMessagesOnlyIfOthersAreServed) 
   EXPECT_EQ(Fetch(1).outcome.WaitKind(), "server");
   EXPECT_EQ(Fetch(1).outcome.WaitKind(), "server");
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "server");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "");
   const Download download = Fetch(1);
   EXPECT_EQ(download.outcome.WaitKind(), "message-failed");
-  EXPECT_EQ(server_.Count(BodyCommand(1)), 3U);
+  EXPECT_EQ(server_.Count(BodyCommand(1)), 4U);
   EXPECT_EQ(server_.connections(), 1) << "the connection is good";
+}
+
+TEST_F(SourceFailureTest, RefusalsInARowAreTheServersTrouble) {
+  AnswerFirst(99, BodyCommand(1), "TAG NO System Error (Failure)\r\n");
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "unfetchable");
+  AnswerFirst(99, BodyCommand(2), "TAG NO System Error (Failure)\r\n");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "server") << "nobody has been served in between";
+  EXPECT_EQ(Fetch(3).outcome.WaitKind(), "");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "unfetchable");
 }
 
 TEST_F(SourceFailureTest, CommandCalledWrongIsTriedOnceMoreElsewhere) {
@@ -161,6 +174,8 @@ TEST_F(SourceFailureTest, CommandCalledWrongIsTriedOnceMoreElsewhere) {
   AnswerFirst(99, BodyCommand(2), "TAG BAD Command Error. 10\r\n");
   EXPECT_EQ(Fetch(2).outcome.WaitKind(), "protocol");
   EXPECT_EQ(server_.Count(BodyCommand(2)), 2U);
+  EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
+  EXPECT_EQ(Fetch(2).outcome.WaitKind(), "protocol");
   EXPECT_EQ(Fetch(1).outcome.WaitKind(), "");
   const Download download = Fetch(2);
   EXPECT_EQ(download.outcome.WaitKind(), "message-failed") << "the message is to blame if others are served";

@@ -129,6 +129,37 @@ TEST(IndexConcurrency, ListingMissesNothingThatWasThereWhileOthersInsert) {
   EXPECT_EQ(index->CountMessages(), 4000u);
 }
 
+TEST(IndexConcurrency, FirstMessageOfAFolderThatComesDuringALookUpIsNoDamage) {
+  const TempDir directory;
+  const auto index = Index::Open(directory.path());
+  const Ino inbox = AddInbox(*index);
+  index->BeginListing(inbox, 7);
+  index->AddMessages(inbox, MakeMessages(1, 1), 100);
+  const std::string name = index->FindUid(inbox, 1)->name;
+  std::atomic<bool> done = false;
+  std::atomic<int> failed = 0;
+  Threads threads;
+  for (int number = 0; number < 4; ++number) {
+    threads.Start([&, by_name = number % 2 == 0] {
+      while (!done) {
+        try {
+          by_name ? index->Find(inbox, name) : index->FindUid(inbox, 1);
+        } catch (const base::Error&) {
+          ++failed;
+        }
+      }
+    });
+  }
+  const std::vector<model::Uid> uids = {1};
+  for (int round = 0; round < 300; ++round) {
+    index->RemoveUids(inbox, uids, 100);
+    index->AddMessages(inbox, MakeMessages(1, 1), 100);
+  }
+  done = true;
+  threads.Join();
+  EXPECT_EQ(failed, 0);
+}
+
 TEST(IndexConcurrency, ReadsDoNotWaitForAWriter) {
   const TempDir directory;
   const auto index = Index::Open(directory.path());
