@@ -302,7 +302,7 @@ class Dovecot:
 
     def _token(self, user):
         now = int(time.time())
-        return self.key.sign({"sub": "test", "upn": user, "iss": self.issuer, "iat": now, "exp": now + 3600})
+        return self.key.sign({"sub": "test", "upn": user, "iss": self.issuer, "iat": now - 5, "exp": now + 3600})
 
     def connect(self, user, tls=False):
         """A logged-in imaplib client for the test's own use (not recorded in commands_seen)."""

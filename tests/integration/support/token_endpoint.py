@@ -127,7 +127,8 @@ class TokenEndpoint(Grants):
         token = {
             "aud": self.audience,
             "iss": f"https://sts.windows.net/{self.tenant}/",
-            "iat": now,
+            # As Microsoft has it: not of this very second, which a server with a slower clock has yet to see.
+            "iat": now - 5,
             "nbf": now - 5,
             "exp": now + seconds,
             "appid": self.client.id,
