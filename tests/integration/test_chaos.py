@@ -41,7 +41,8 @@ class Resources:
     def __init__(self, pid):
         top = Path(f"/proc/{pid}")
         kinds = Counter()
-        for fd in (top / "fd").iterdir():
+        # A process without core dumps is root's; other users have to do without the fds.
+        for fd in (top / "fd").iterdir() if os.getuid() == 0 else ():
             with contextlib.suppress(FileNotFoundError):  # Closed meanwhile.
                 kinds[re.sub(r"\d+|[0-9a-f]{16,}", "N", os.readlink(fd))] += 1
         # libfuse makes a pair for each of its threads when it first needs one.
