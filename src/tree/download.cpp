@@ -384,6 +384,8 @@ void Download::CancelIfUnused() {
   {
     base::MutexLock lock(mutex_);
     if (ended_ || abandoned_ || open_ > 0 || !openers_.empty() || !readers_.empty()) return;
+    // All has come but the server's last word: to ask for all of it once more would be dearer.
+    if (answerable_ && visible_ == size_) return;
     abandoned_ = true;
     task = task_;
   }

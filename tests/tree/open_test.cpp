@@ -150,6 +150,19 @@ TEST_F(OpenTest, EachLeavesAloneAndTheLastOneOutCancels) {
   EXPECT_EQ(third.answer.Error(), std::nullopt);
 }
 
+TEST_F(OpenTest, WhoHasReadAllAndClosesDoesNotThrowItAway) {
+  Hold();
+  Asked<Tree::Opened> opened = Open(large_);
+  const auto task = source_->Take();
+  task->sink->Begin(big_.size(), true);
+  task->sink->Write(big_);
+  EXPECT_EQ(Bytes(Read(opened.answer.Value().message, big_.size() - 10, 10).answer.Value()), Big(big_.size() - 10, 10));
+  opened = {};
+  EXPECT_FALSE(task->cancelled) << "only the server's last word is missing";
+  task->Finish(std::nullopt);
+  EXPECT_EQ(tree_->GetXattr(large_, "user.mailboxfs.cached"), "1");
+}
+
 TEST_F(OpenTest, AGivenUpDownloadTakesNoMoreBytes) {
   Hold();
   const Asked<Tree::Opened> first = Open(small_);
