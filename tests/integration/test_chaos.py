@@ -118,7 +118,8 @@ class Chaos(MountTest):
         readers.unfit.wait(seconds * 3 / 4)
         readers.stop()
         self.check(readers)
-        self.assertGreater(sum(count for what, count in readers.counts.items() if what.startswith("failed")), 0)
+        # Whether a reader notices is the daemon's affair.
+        self.assertGreater(self.relay.acted.total(), 0)
         self.check_that_all_can_be_read(readers, seconds)
         self.check_resources(warm)
 
