@@ -218,7 +218,8 @@ bool Fetcher::OnJobFailed(Worker& worker, const JobPtr& job, const Error& error,
       status = Error(ErrorKind::kCancelled, "the task was cancelled");
     } else if (error.kind() == ErrorKind::kThrottled) {
       waits = Pause(error, job, job->throttled, ended);
-    } else if (IsBreak(error.kind()) && (loss == Loss::kByAnother || job->attempts == 0 || job->work->MadeProgress())) {
+    } else if (IsBreak(error.kind()) && !job->work->once() &&
+               (loss == Loss::kByAnother || job->attempts == 0 || job->work->MadeProgress())) {
       if (loss != Loss::kByAnother) job->attempts = job->work->MadeProgress() ? 0 : job->attempts + 1;
       base::LogInfo("{}; trying again", error.what());
       Requeue(job, loss == Loss::kNone ? nullptr : &worker);

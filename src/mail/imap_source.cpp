@@ -1,8 +1,10 @@
 #include "mailboxfs/mail/imap_source.h"
 
+#include <map>
 #include <utility>
 #include <vector>
 
+#include "mail/ahead_command.h"
 #include "mail/body_command.h"
 #include "mail/fetcher.h"
 #include "mail/refresh_command.h"
@@ -109,6 +111,31 @@ class BodyWork final : public Work {
   const model::MailSource::Done done_;
 };
 
+class AheadWork final : public Work {
+ public:
+  explicit AheadWork(std::vector<model::AheadRequest> bodies)
+      : Work(base::Format("reading ahead in folder {}", base::Printable(bodies.front().body.folder_id)),
+             bodies.front().body.folder_id) {
+    for (model::AheadRequest& one : bodies) wanted_.emplace(one.body.uid, std::move(one));
+  }
+
+  void Run(Connection& connection, const std::function<void()>& /*between_batches*/) override {
+    AheadCommand(connection, wanted_).Run();
+  }
+  void Done(base::Status status) override {
+    // A callback may come to whatever it likes.
+    const auto left = std::exchange(wanted_, {});
+    for (const auto& [uid, one] : left) {
+      one.done(status ? *status : base::Error(base::ErrorKind::kServer, "the server gave no body for it"));
+    }
+  }
+  bool bulk() const override { return true; }
+  bool once() const override { return true; }
+
+ private:
+  std::map<model::Uid, model::AheadRequest> wanted_;
+};
+
 class ImapSource final : public model::MailSource {
  public:
   ImapSource(ImapOptions options, const ImapEnvironment& environment)
@@ -130,6 +157,9 @@ class ImapSource final : public model::MailSource {
   std::shared_ptr<model::Task> FetchBody(const model::BodyRequest& request, std::shared_ptr<model::BodySink> sink,
                                          model::Priority priority, Done done) override {
     return fetcher_->Submit(std::make_unique<BodyWork>(request, std::move(sink), std::move(done)), priority);
+  }
+  std::shared_ptr<model::Task> FetchAhead(std::vector<model::AheadRequest> bodies) override {
+    return fetcher_->Submit(std::make_unique<AheadWork>(std::move(bodies)), model::Priority::kReadAhead);
   }
   base::MonoTime LastProgress() const override { return fetcher_->LastProgress(); }
   model::SourceStatus GetStatus() const override { return fetcher_->GetStatus(); }

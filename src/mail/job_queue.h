@@ -34,6 +34,9 @@ class Work {
   // Reads bodies, of which a day has its measure.
   virtual bool bulk() const { return false; }
 
+  // Not tried again after its connection broke.
+  virtual bool once() const { return false; }
+
   // For people: "listing folder INBOX".
   const std::string& what() const { return what_; }
   // The folder it works in; empty: none.

@@ -29,6 +29,7 @@ class FakeTask : public model::Task, public std::enable_shared_from_this<FakeTas
   std::optional<model::BodyRequest> body;  // Neither: the folder list.
   std::shared_ptr<model::RefreshSink> listing;
   std::shared_ptr<model::BodySink> sink;
+  std::vector<model::AheadRequest> ahead;
   std::atomic<model::Priority> priority{model::Priority::kRefresh};
   std::atomic<bool> cancelled{false};
   std::atomic<bool> finished{false};
@@ -89,7 +90,7 @@ class FakeSource : public model::MailSource {
   void Run(const std::shared_ptr<FakeTask>& task);
 
   // -- What was asked for.
-  std::atomic<int> list_calls{0}, refresh_calls{0}, fetch_calls{0}, shutdowns{0};
+  std::atomic<int> list_calls{0}, refresh_calls{0}, fetch_calls{0}, ahead_calls{0}, shutdowns{0};
   model::RefreshRequest last_refresh();
 
   std::shared_ptr<model::Task> ListFolders(std::vector<std::string> known, model::Priority priority,
@@ -98,6 +99,7 @@ class FakeSource : public model::MailSource {
                                        model::Priority priority, Done done) override;
   std::shared_ptr<model::Task> FetchBody(const model::BodyRequest& request, std::shared_ptr<model::BodySink> sink,
                                          model::Priority priority, Done done) override;
+  std::shared_ptr<model::Task> FetchAhead(std::vector<model::AheadRequest> bodies) override;
   base::MonoTime LastProgress() const override { return progress_.load(); }
   model::SourceStatus GetStatus() const override;
   void SetChangeListener(ChangeListener listener) override;

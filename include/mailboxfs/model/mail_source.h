@@ -81,6 +81,14 @@ struct BodyRequest {
   std::optional<uint64_t> size;
 };
 
+// One of several bodies of a folder that are fetched together, before anybody asks for them.
+struct AheadRequest {
+  BodyRequest body;
+  std::shared_ptr<BodySink> sink;
+  // Called once, as Done. An error says nothing of the message: whoever wants it asks with FetchBody.
+  std::function<void(base::Status)> done;
+};
+
 // Does this failure of FetchBody concern that message alone? Another try soon would end the same way.
 constexpr bool ConcernsMessageAlone(base::ErrorKind kind) {
   return kind == base::ErrorKind::kUnfetchable || kind == base::ErrorKind::kStub ||
@@ -123,6 +131,10 @@ class MailSource {
                                         Priority priority, Done done) = 0;
   virtual std::shared_ptr<Task> FetchBody(const BodyRequest& request, std::shared_ptr<BodySink> sink, Priority priority,
                                           Done done) = 0;
+
+  // Read-ahead: of the same folder and UIDVALIDITY, none twice. A body is given to its sink when it is complete. Tried
+  // once; what there is the least doubt about is left to FetchBody. The task is that of all.
+  virtual std::shared_ptr<Task> FetchAhead(std::vector<AheadRequest> bodies) = 0;
 
   // When this mailbox last received a byte. Waiting is given up when there is no progress.
   virtual base::MonoTime LastProgress() const = 0;
