@@ -264,6 +264,16 @@ std::vector<Node> SqliteIndex::List(Ino parent, Ino after, size_t limit) {
   return nodes;
 }
 
+std::vector<Node> SqliteIndex::ListByName(Ino parent, std::string_view after, size_t limit) {
+  auto reader = readers_->Take();
+  return AllOf(
+      reader->Prepare(MAILBOXFS_ROWS_OF("INDEXED BY nodes_name WHERE parent = ? AND name > ? ORDER BY name LIMIT ?"))
+          .Bind(parent)
+          .Bind(after)
+          .Bind(std::min(limit, kMostListed)),
+      ReadNode);
+}
+
 std::optional<MessageDetails> SqliteIndex::Details(Ino message) {
   auto reader = readers_->Take();
   return FirstOf(reader->Prepare("SELECT flags, message_id FROM nodes WHERE ino = " MAILBOXFS_FIRST_ROW " AND kind = 2")

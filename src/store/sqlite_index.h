@@ -32,6 +32,7 @@ class SqliteIndex : public Index {
   std::optional<Node> Get(Ino ino) override;
   std::vector<Node> Names(Ino message) override;
   std::optional<Node> Find(Ino parent, std::string_view name) override;
+  std::vector<Node> ListByName(Ino parent, std::string_view after, size_t limit) override;
   std::optional<Node> FindUid(Ino folder, model::Uid uid) override;
   std::vector<Node> List(Ino parent, Ino after, size_t limit) override;
   std::optional<MessageDetails> Details(Ino message) override;

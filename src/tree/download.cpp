@@ -79,19 +79,44 @@ void Download::Start(const model::BodyRequest& request) {
   task->Cancel();
 }
 
+model::AheadRequest Download::StartAhead(const model::BodyRequest& request) {
+  uid_ = request.uid;
+  base::MutexLock lock(mutex_);
+  ahead_ = true;
+  return {request, shared_from_this(),
+          [self = shared_from_this(), request](const base::Status& status) { self->OnAheadDone(status, request); }};
+}
+
+void Download::Follow(const std::shared_ptr<model::Task>& ahead) {
+  bool waited_for = false;
+  {
+    base::MutexLock lock(mutex_);
+    if (!ahead_) return;
+    ahead_task_ = ahead;
+    waited_for = !openers_.empty();
+  }
+  if (waited_for) ahead->Raise(model::Priority::kWaiting);
+}
+
 bool Download::AddOpener(const std::shared_ptr<Waiter>& waiter) {
   waiter->SetLeave([weak = weak_from_this()](const Waiter* leaving) {
     if (const auto self = weak.lock()) self->Leave(leaving);
   });
+  std::shared_ptr<model::Task> ahead;
+  bool waits = false;
   {
     base::MutexLock lock(mutex_);
     if (abandoned_ || error_) return false;
-    if (!answerable_) {
+    waits = !answerable_;
+    if (waits) {
       openers_.push_back(waiter);
-      return true;
+      ahead = ahead_task_;
+    } else {
+      ++open_;  // So that it does not end before the answer is given.
     }
-    ++open_;  // So that it does not end before the answer is given.
   }
+  if (ahead) ahead->Raise(model::Priority::kWaiting);
+  if (waits) return true;
   waiter->Finish(std::nullopt);
   Close();
   return true;
@@ -303,6 +328,25 @@ void Download::OnDone(const base::Status& status) {
   End(std::move(body), error);
 }
 
+void Download::OnAheadDone(const base::Status& status, const model::BodyRequest& request) {
+  bool wanted = false;
+  {
+    base::MutexLock lock(mutex_);
+    ahead_ = false;
+    ahead_task_ = nullptr;
+    wanted = !ended_ && (open_ > 0 || !openers_.empty() || !readers_.empty());
+    // Nobody may join what is not going to be fetched.
+    if (status && !wanted) abandoned_ = true;
+  }
+  if (!status) return OnDone(status);
+  // It says nothing of the message. What was written, if anything, counts as not received.
+  sink_error_.reset();
+  received_ = 0;
+  if (wanted) return Start(request);
+  writer_ = nullptr;
+  End(nullptr, base::Error(ErrorKind::kCancelled, Label() + ": it was read ahead, and nobody waits for it"));
+}
+
 bool Download::GoOnElsewhere(base::Status* error) {
   const bool gone = (*error)->kind() == ErrorKind::kGone;
   try {
@@ -383,7 +427,7 @@ void Download::CancelIfUnused() {
   std::shared_ptr<model::Task> task;
   {
     base::MutexLock lock(mutex_);
-    if (ended_ || abandoned_ || open_ > 0 || !openers_.empty() || !readers_.empty()) return;
+    if (ended_ || abandoned_ || ahead_ || open_ > 0 || !openers_.empty() || !readers_.empty()) return;
     // All has come but the server's last word: to ask for all of it once more would be dearer.
     if (answerable_ && visible_ == size_) return;
     abandoned_ = true;

@@ -43,6 +43,12 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   // Begins to fetch; by who made or revived it, once, and by itself when it goes on elsewhere.
   void Start(const model::BodyRequest& request);
 
+  // Instead of Start: what has it fetched ahead, together with others. The sink and `done` of the request are this
+  // download's; the task is told by Follow. What does not come that way is fetched by itself if somebody waits for it.
+  model::AheadRequest StartAhead(const model::BodyRequest& request);
+  // Waiting makes that task more urgent.
+  void Follow(const std::shared_ptr<model::Task>& ahead);
+
   // Instead of Start: the body is in the cache after all.
   void Provide(std::shared_ptr<store::BodyFile> body);
 
@@ -87,6 +93,7 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   // The size is known and bytes may be shown: lets the openers in.
   void AnswerEarly(uint64_t size);
   void OnDone(const base::Status& status);
+  void OnAheadDone(const base::Status& status, const model::BodyRequest& request);
   // True: it goes on, whatever `*error` is. False: that is how it ends.
   bool GoOnElsewhere(base::Status* error);
   void SetSize(uint64_t size);
@@ -114,7 +121,9 @@ class Download : public model::BodySink, public std::enable_shared_from_this<Dow
   base::Mutex mutex_;
   Hooks hooks_ GUARDED_BY(mutex_);
   std::shared_ptr<model::Task> task_ GUARDED_BY(mutex_);
-  unsigned starts_ GUARDED_BY(mutex_) = 0;  // The task is the last one's.
+  std::shared_ptr<model::Task> ahead_task_ GUARDED_BY(mutex_);  // Of others, too: never cancelled from here.
+  bool ahead_ GUARDED_BY(mutex_) = false;                       // Kept though nobody waits yet.
+  unsigned starts_ GUARDED_BY(mutex_) = 0;                      // The task is the last one's.
   std::vector<std::shared_ptr<Waiter>> openers_ GUARDED_BY(mutex_);
   std::vector<Reader> readers_ GUARDED_BY(mutex_);
   size_t open_ GUARDED_BY(mutex_) = 0;

@@ -34,13 +34,18 @@ Messages::Messages(std::shared_ptr<Context> context, std::shared_ptr<Refresher> 
       refresher_(std::move(refresher)),
       open_(std::make_shared<OpenTable>()),
       sizes_(std::move(sizes)),
-      outcomes_(std::make_shared<Outcomes>(context_)) {}
+      outcomes_(std::make_shared<Outcomes>(context_)),
+      read_ahead_(context_,
+                  [this](std::span<const store::Node> nodes, const store::Folder& folder,
+                         const std::shared_ptr<MailboxState>& mailbox) { return FetchAhead(nodes, folder, mailbox); }) {
+}
 
 std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folder& folder,
                                      const std::shared_ptr<MailboxState>& mailbox, Fetch fetch,
                                      Tree::Callback<Tree::Opened> callback) {
   if (const std::shared_ptr<store::BodyFile> body = FindBody({node.ino, node.tag})) {
     callback(OpenCached(node, mailbox, body));
+    read_ahead_.OnOpened(node, folder, mailbox, true);
     return nullptr;
   }
   if (fetch == Fetch::kAtRead && node.size_exact && !IsDownloading(node.ino) && !open_->FindLive(node.ino).download) {
@@ -84,6 +89,8 @@ std::shared_ptr<Wait> Messages::Open(const store::Node& node, const store::Folde
     }
   } while (!running.download->AddOpener(waiter));
   if (created) Launch(running.download, {node.ino, node.tag}, source->Request());
+  // After it: whoever waits goes first.
+  read_ahead_.OnOpened(node, folder, mailbox, false);
   return waiter->finished() ? nullptr : waiter;
 }
 
@@ -161,19 +168,43 @@ Messages::Running Messages::FindOrCreate(const store::Node& node, const std::sha
 
 void Messages::Launch(const std::shared_ptr<Download>& download, const store::BodyKey& key,
                       const model::BodyRequest& request) {
+  if (IsToBeFetched(download, key)) download->Start(request);
+}
+
+void Messages::FetchAhead(std::span<const store::Node> nodes, const store::Folder& folder,
+                          const std::shared_ptr<MailboxState>& mailbox) {
+  std::vector<model::AheadRequest> requests;
+  std::vector<std::shared_ptr<Download>> downloads;
+  for (const store::Node& node : nodes) {
+    const store::BodyKey key{node.ino, node.tag};
+    if (folder.listed.uid_validity == 0 || node.uid == 0 || context_->cache.Contains(key)) continue;
+    const OpenTable::Live live = open_->FindLive(node.ino);
+    if (live.body || live.download || outcomes_->Known(node)) continue;
+    bool created = false;
+    const Running running = FindOrCreate(node, mailbox, &created);
+    if (!created || !IsToBeFetched(running.download, key)) continue;
+    requests.push_back(running.download->StartAhead(Source{node, folder}.Request()));
+    downloads.push_back(running.download);
+  }
+  if (requests.empty()) return;
+  const std::shared_ptr<model::Task> task = mailbox->source->FetchAhead(std::move(requests));
+  for (const std::shared_ptr<Download>& download : downloads) download->Follow(task);
+}
+
+bool Messages::IsToBeFetched(const std::shared_ptr<Download>& download, const store::BodyKey& key) {
   // An earlier download may have ended since its body was looked for.
   try {
     std::shared_ptr<store::BodyFile> body = HeldBody(key.ino);
     if (!body && context_->cache.Contains(key)) body = context_->cache.Find(key);
     if (body) {
       download->Provide(std::move(body));
-      return;
+      return false;
     }
   } catch (...) {
     download->Fail(base::CurrentError());
-    return;
+    return false;
   }
-  download->Start(request);
+  return true;
 }
 
 std::optional<Messages::Source> Messages::FindSource(Ino ino, const std::vector<store::Node>& tried, bool* others) {

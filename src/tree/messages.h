@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "context.h"
@@ -11,6 +12,7 @@
 #include "mailboxfs/base/mutex.h"
 #include "open_messages.h"
 #include "outcomes.h"
+#include "read_ahead.h"
 #include "refresh.h"
 
 namespace mailboxfs::tree {
@@ -30,6 +32,10 @@ class Messages : public std::enable_shared_from_this<Messages> {
   // `message` is not unread.
   std::shared_ptr<Wait> Read(const std::shared_ptr<OpenBody>& message, uint64_t offset, size_t length,
                              Tree::Callback<ReadSpan> callback);
+  // Has those of `nodes` fetched that are not there, before somebody asks for them: messages of one folder.
+  // Errors are nobody's.
+  void FetchAhead(std::span<const store::Node> nodes, const store::Folder& folder,
+                  const std::shared_ptr<MailboxState>& mailbox);
   // Of a message that is open.
   std::optional<Attributes> OpenAttributes(Ino ino) { return open_->Find(ino); }
   uint64_t CountDownloads();
@@ -67,6 +73,8 @@ class Messages : public std::enable_shared_from_this<Messages> {
   // that somebody still has open is revived. Null when stopped.
   Running FindOrCreate(const store::Node& node, const std::shared_ptr<MailboxState>& mailbox, bool* created);
   void Launch(const std::shared_ptr<Download>& download, const store::BodyKey& key, const model::BodyRequest& request);
+  // False: it was there by now, or that could not be told.
+  bool IsToBeFetched(const std::shared_ptr<Download>& download, const store::BodyKey& key);
   // One name of a message, and its folder, by which its body can be asked for.
   struct Source {
     store::Node node;
@@ -89,6 +97,7 @@ class Messages : public std::enable_shared_from_this<Messages> {
   const std::shared_ptr<OpenTable> open_;
   const std::shared_ptr<ExactSizes> sizes_;
   const std::shared_ptr<Outcomes> outcomes_;
+  ReadAhead read_ahead_;
   base::Mutex mutex_;
   std::map<Ino, Running> downloads_ GUARDED_BY(mutex_);
   uint64_t last_start_ GUARDED_BY(mutex_) = 0;

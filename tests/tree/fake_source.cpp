@@ -28,6 +28,9 @@ void FakeTask::Finish(const base::Status& status) {
   const auto list_done = std::exchange(list_done_, nullptr);
   listing = nullptr;
   sink = nullptr;
+  for (const model::AheadRequest& one : std::exchange(ahead, {})) {
+    one.done(status ? *status : base::Error(base::ErrorKind::kServer, "no body given"));
+  }
   if (done) done(status);
   if (list_done) list_done(status ? *status : base::Error(base::ErrorKind::kInternal, "no list given"));
 }
@@ -134,7 +137,14 @@ void FakeSource::Run(const std::shared_ptr<FakeTask>& task) {
   if (failure) return task->Finish(*failure);
   try {
     if (task->refresh) return task->Finish(DoRefresh(*task));
-    if (task->body) return task->Finish(DoFetch(*task));
+    if (task->body) return task->Finish(DoFetch(*task, *task->body, *task->sink));
+    if (!task->ahead.empty()) {
+      for (const model::AheadRequest& one : std::exchange(task->ahead, {})) {
+        const auto status = base::ResultOf<base::Status>([&] { return DoFetch(*task, one.body, *one.sink); });
+        one.done(status.ok() ? status.value() : status.error());
+      }
+      return task->Finish(std::nullopt);
+    }
   } catch (const base::Error& error) {
     return task->Finish(error);
   }
@@ -179,25 +189,25 @@ base::Status FakeSource::DoRefresh(const FakeTask& task) {
   return std::nullopt;
 }
 
-base::Status FakeSource::DoFetch(const FakeTask& task) {
+base::Status FakeSource::DoFetch(const FakeTask& task, const model::BodyRequest& request, model::BodySink& sink) {
   std::string body;
   bool identified = true;
   {
     base::MutexLock lock(mutex_);
     identified = identified_;
-    const auto folder = folders_.find(task.body->folder_id);
+    const auto folder = folders_.find(request.folder_id);
     if (folder == folders_.end()) return base::Error(base::ErrorKind::kGone, "no such folder");
-    if (folder->second.uid_validity != task.body->uid_validity) {
+    if (folder->second.uid_validity != request.uid_validity) {
       return base::Error(base::ErrorKind::kStale, "UIDVALIDITY changed");
     }
-    const auto message = folder->second.messages.find(task.body->uid);
+    const auto message = folder->second.messages.find(request.uid);
     if (message == folder->second.messages.end()) return base::Error(base::ErrorKind::kGone, "no such message");
     body = message->second.body;
   }
-  task.sink->Begin(body.size(), identified);
+  sink.Begin(body.size(), identified);
   constexpr size_t kChunk = 64 * 1024;
   for (size_t i = 0; i < body.size() && !task.cancelled; i += kChunk) {
-    task.sink->Write(std::string_view(body).substr(i, kChunk));
+    sink.Write(std::string_view(body).substr(i, kChunk));
   }
   if (task.cancelled) return Cancelled();
   return std::nullopt;
@@ -257,6 +267,13 @@ std::shared_ptr<model::Task> FakeSource::FetchBody(const model::BodyRequest& req
   task->sink = std::move(sink);
   task->done_ = std::move(done);
   return Submit(std::move(task), priority);
+}
+
+std::shared_ptr<model::Task> FakeSource::FetchAhead(std::vector<model::AheadRequest> bodies) {
+  ++ahead_calls;
+  auto task = std::make_shared<FakeTask>();
+  task->ahead = std::move(bodies);
+  return Submit(std::move(task), model::Priority::kReadAhead);
 }
 
 model::SourceStatus FakeSource::GetStatus() const {

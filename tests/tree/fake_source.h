@@ -111,7 +111,7 @@ class FakeSource : public model::MailSource {
   std::shared_ptr<model::Task> Submit(std::shared_ptr<FakeTask> task, model::Priority priority);
   bool Withdraw(const FakeTask* task);
   base::Status DoRefresh(const FakeTask& task);
-  base::Status DoFetch(const FakeTask& task);
+  base::Status DoFetch(const FakeTask& task, const model::BodyRequest& request, model::BodySink& sink);
   void RunThread();
 
   const base::Clock& clock_;

@@ -43,6 +43,8 @@ class Index {
   // Children with entry > `after`, ascending, at most `limit`: one range query. An empty list is the end: it is given
   // only if there are as many children as were counted when they came.
   virtual std::vector<Node> List(Ino parent, Ino after, size_t limit) = 0;
+  // The same in the order of names' bytes, from `after` on; proves nothing.
+  virtual std::vector<Node> ListByName(Ino parent, std::string_view after, size_t limit) = 0;
   virtual std::optional<MessageDetails> Details(Ino message) = 0;
   virtual std::optional<Folder> GetFolder(Ino folder) = 0;
   virtual std::optional<Folder> FindFolder(Ino mailbox, std::string_view id) = 0;

@@ -33,6 +33,8 @@ struct TreeOptions {
   base::Duration refresh_grace = std::chrono::seconds(3);
   // UIDs and flags are all compared at least so often while a folder is in use.
   base::Duration scan_interval = std::chrono::minutes(10);
+  // Bytes that are fetched ahead of a reader at most; 0: none.
+  uint64_t read_ahead = uint64_t{8} << 20U;
   // What log lines advise, followed by a mailbox.
   std::string check_command = "mailboxfs check";
 };
