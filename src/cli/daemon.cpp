@@ -67,6 +67,7 @@ Daemon::Daemon(const config::Config& config, const MountOptions& options, std::s
   tree::TreeOptions tree_options;
   tree_options.names = tree::NameTemplate(config_.names);
   tree_options.refresh_interval = config_.refresh_interval;
+  tree_options.read_ahead = config_.read_ahead;
   tree_options.check_command = "mailboxfs check -c " + config_.path;
   tree_ = tree::Tree::Make(*index_, *cache_, session_->notifier(), base::Clock::System(), std::move(mailboxes),
                            std::move(tree_options));

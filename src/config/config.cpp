@@ -81,6 +81,9 @@ void ParseDirectories(const Node& root, Config* config) {
   config->state_directory = ParseDirectory(state, kStateBase, id, "state", root);
   SeparateDirectories(root, *config);
   config->cache_size = cache ? ParseCacheSize(*cache) : kDefaultCacheSize;
+  if (const std::optional<Node> ahead = cache ? cache->Get("read_ahead") : std::nullopt) {
+    config->read_ahead = GetSize(*ahead);
+  }
 }
 
 std::string QuoteForShell(std::string_view word) {

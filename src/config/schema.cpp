@@ -81,6 +81,7 @@ constexpr Entry kSchema[] = {
     {"cache", kObject, R"({ "size": "10G" })"},
     {"cache.directory", kString, R"("/var/cache/mailboxfs")"},
     {"cache.size", kString | kInteger, R"("10G")"},
+    {"cache.read_ahead", kString | kInteger, R"("8M")"},
     {"state", kObject, R"({ "directory": "/var/lib/mailboxfs" })"},
     {"state.directory", kString, R"("/var/lib/mailboxfs")"},
     {"names", kString, R"("{date}_{subject}.{uid}.eml")"},

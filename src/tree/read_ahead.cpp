@@ -29,7 +29,8 @@ constexpr uint64_t kCacheShare = 8;
 // What an estimate may be wrong by, and a message costs besides its bytes.
 constexpr uint64_t kOverhead = 1024;
 
-uint64_t Cost(const store::Node& node) { return node.size + kOverhead; }
+bool IsTooLarge(const store::Node& node) { return node.size > kLargest; }
+uint64_t Cost(const store::Node& node) { return (IsTooLarge(node) ? 0 : node.size) + kOverhead; }
 
 }  // namespace
 
@@ -150,7 +151,7 @@ bool ReadAhead::PlanExpected(Stream& stream, Batches& batches) {
     if (stream.asked == stream.expected.size()) return stream.at_end;
     const store::Node& next = stream.expected[stream.asked++];
     stream.ahead += Cost(next);
-    if (next.size > kLargest) continue;
+    if (IsTooLarge(next)) continue;
     if (batches.empty() || batches.back().octets + Cost(next) > kBatchOctets ||
         batches.back().nodes.size() == kBatchMessages) {
       batches.emplace_back();

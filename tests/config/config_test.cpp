@@ -49,6 +49,7 @@ TEST_F(LoadTest, HasDefaultsForTheRest) {
   EXPECT_EQ(config.cache_directory, Path("cache"));
   EXPECT_EQ(config.state_directory, Path("state"));
   EXPECT_EQ(config.cache_size, uint64_t{10} << 30);
+  EXPECT_EQ(config.read_ahead, uint64_t{8} << 20);
   EXPECT_EQ(config.names, "{date}_{subject}.{uid}.eml");
   EXPECT_EQ(config.max_connections, 64U);
   EXPECT_EQ(config.refresh_interval, seconds(60));
@@ -75,7 +76,7 @@ TEST_F(LoadTest, LetsEveryPresetBeOverridden) {
       },
       "mailboxes": [ { "address": "m2@example.org", "name": "Verkäufe 2" }, "m1@example.org" ]
     } },
-    "cache": { "directory": "/srv/cache", "size": "500m" },
+    "cache": { "directory": "/srv/cache", "size": "500m", "read_ahead": "2M" },
     "state": { "directory": "~/state" },
     "names": "{uid}-{time}-{from}.eml",
     "connections": 1000,
@@ -95,6 +96,7 @@ TEST_F(LoadTest, LetsEveryPresetBeOverridden) {
   EXPECT_EQ(account.mailboxes.at(1).name, "m1@example.org");
   EXPECT_EQ(config.cache_directory, "/srv/cache");
   EXPECT_EQ(config.cache_size, uint64_t{500} << 20);
+  EXPECT_EQ(config.read_ahead, uint64_t{2} << 20);
   EXPECT_EQ(config.state_directory, Path("home/state"));
   EXPECT_EQ(config.names, "{uid}-{time}-{from}.eml");
   EXPECT_EQ(config.max_connections, 1000U);

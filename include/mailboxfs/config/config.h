@@ -120,10 +120,11 @@ struct Account {
 struct Config {
   std::string path;  // Absolute, as given; for messages and the fsname.
   std::vector<Account> accounts;
-  std::string cache_directory;  // Resolved.
-  std::string check_command;    // "mailboxfs check -c FILE", for a shell.
-  std::string state_directory;  // Resolved.
-  uint64_t cache_size = 0;      // Bytes.
+  std::string cache_directory;               // Resolved.
+  std::string check_command;                 // "mailboxfs check -c FILE", for a shell.
+  std::string state_directory;               // Resolved.
+  uint64_t cache_size = 0;                   // Bytes.
+  uint64_t read_ahead = uint64_t{8} << 20U;  // Bytes, for each reader; 0: none.
   std::string names = "{date}_{subject}.{uid}.eml";
   unsigned max_connections = 64;  // "connections": over all mailboxes.
   base::Duration refresh_interval = std::chrono::seconds(60);
