@@ -67,7 +67,7 @@ def oauth_account(server, endpoint, users, secret=CLIENT_SECRET, **imap):
 class Mount:
     """Not mounted until start(); unmount() and start() again keep the index and the cache."""
 
-    def __init__(self, config, timeouts=None):
+    def __init__(self, config, timeouts=None, read_ahead=None):
         self.directory = Path(tempfile.mkdtemp(prefix="mailboxfs-"))
         self.mountpoint = self.directory / "mnt"
         self.mountpoint.mkdir()
@@ -75,7 +75,8 @@ class Mount:
         self.log_file = self.directory / "log"
         self.pid, self._process = None, None
         self.config = {
-            "cache": {"directory": str(self.directory / "cache")},
+            "cache": {"directory": str(self.directory / "cache")}
+            | ({} if read_ahead is None else {"read_ahead": read_ahead}),
             "state": {"directory": str(self.directory / "state")},
             "timeouts": {"connect": 30, "login": 60, "stall": 30, "total": 150} | (timeouts or {}),
         } | config

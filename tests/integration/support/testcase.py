@@ -19,11 +19,11 @@ class MountTest(unittest.TestCase):
     def setUp(self):
         self._mounts, self._logs = [], []
 
-    def mount(self, account=None, *, timeouts=None, start=True, **config):
+    def mount(self, account=None, *, timeouts=None, start=True, read_ahead=None, **config):
         """A mount.Mount on one account (or on `accounts=`), started unless told otherwise."""
         if account is not None:
             config["accounts"] = {"test": account}
-        made = mount.Mount(config, timeouts)
+        made = mount.Mount(config, timeouts, read_ahead)
         self.addCleanup(lambda: self._logs.append(made.close()))
         return made.start() if start else made
 
@@ -84,11 +84,12 @@ class FakeTest(MountTest):
         return imap_fault_names.install(self.imap, named)
 
     def box(self, user=None, *, token=False, timeouts=None, imap=None, **config):
-        """`self.mounted`: USER's mailbox at self.imap, with a password or with a token."""
+        """`self.mounted`: USER's mailbox at self.imap, with a password or with a token. Without read-ahead unless
+        `read_ahead=` is given: what is asked for is what the test reads."""
         account = mount.password_account(self.imap, [user or self.USER], **({} if imap is None else imap))
         if token or "AUTH=PLAIN" not in self.imap.capabilities_of(None).split():
             account["auth"] = {"method": "token-command", "command": ["echo", "a-token"]}
-        config.setdefault("refresh_interval", 0.2)
+        config = {"refresh_interval": 0.2, "read_ahead": 0} | config
         self.mounted = self.mount(account, timeouts=timeouts or self.DEADLINES, **config)
         return self.mounted
 
