@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing; silent when there is nothing to do.
-# usage: contrib/deps.sh [build] [demo] [test] [ci]      default: build
+# usage: contrib/deps.sh [build] [demo] [bench] [test] [ci]      default: build
 set -euo pipefail
 
 packages_of() {
@@ -8,6 +8,7 @@ packages_of() {
     build) echo ca-certificates g++ meson ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libssl-dev openssl \
       nlohmann-json3-dev libspdlog-dev libfmt-dev libsqlite3-dev zlib1g-dev libcli11-dev libutf8proc-dev libxxhash-dev ;;
     demo) echo dovecot-imapd python3 openssl rsync ;;
+    bench) packages_of demo; echo isync ;;
     test) packages_of demo; echo libgtest-dev libgmock-dev libbenchmark-dev mandoc tar restic borgbackup notmuch attr procps \
       util-linux shellcheck ;;
     ci) packages_of test; echo clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 git
