@@ -8,8 +8,6 @@
 namespace mailboxfs::tree {
 namespace {
 
-enum class Order { kName, kDirectory };
-
 // Guesses are short, and streams few: each open looks through them.
 constexpr size_t kMaxStreams = 16;
 constexpr size_t kGuess = 8;

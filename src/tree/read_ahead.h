@@ -34,6 +34,7 @@ class ReadAhead {
                 bool there);
 
  private:
+  enum class Order { kName, kDirectory };
   struct Stream;
   // What is to be fetched by one command.
   struct Batch {
